@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CODE := hub connectors schemas tests benchmarks deploy
 
-.PHONY: help setup kafka demo test test-long fuzz check compiled lint types imports bench checker connector lock clean
+.PHONY: help setup kafka demo test test-long torture fuzz check compiled lint types imports bench checker connector sbom lock clean
 
 help:
 	@echo 'make demo      start Kafka, HQ and five demo co-centers; Ctrl-C stops everything'
@@ -13,6 +13,8 @@ help:
 	@echo "               make demo ARGS='...'     options of \`hub demo\`, such as --data-dir DIR"
 	@echo 'make test      every test but the long ones; real Kafka is fetched once and started by itself'
 	@echo 'make test-long the long fault and property runs'
+	@echo 'make torture   a network of thirty offices, badly treated for ten minutes, and checked (Linux; docs/torture.md);'
+	@echo "               ARGS='--minutes 60', ARGS='--seed 7', ARGS='--defect cursor-early'"
 	@echo 'make fuzz      libFuzzer on every parser of foreign bytes, a minute each (Linux);'
 	@echo "               ARGS='--seconds 600', ARGS='--in-all 3600 --keep', ARGS='note csv'"
 	@echo 'make check     what CI runs: lint, types, import rules, make test'
@@ -22,6 +24,7 @@ help:
 	@echo "               wherever it is made; ARGS='--platform windows-x86_64' for other computers than this kind"
 	@echo 'make connector dist/cohub-connector-….pyz, an office needs nothing else but Python; and the same as a wheel;'
 	@echo "               ARGS='--platform windows-x86_64' and so on, as above"
+	@echo "make sbom      dist/….cdx.json, which list what the images of hub and connector are made of; the same bytes everywhere"
 
 setup: $(STAMP) kafka
 
@@ -53,6 +56,9 @@ test: setup
 
 test-long: setup
 	$(BIN)/python -m pytest -m long $(ARGS)
+
+torture: setup
+	@$(BIN)/python -m tests.torture $(ARGS)
 
 fuzz: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/fuzz/requirements.lock
@@ -89,6 +95,10 @@ checker: $(STAMP)
 # Made of the same source and lock, it is the same bytes everywhere: dist/SHA256SUMS is what an office compares.
 connector: $(STAMP)
 	@$(BIN)/python -m deploy.connector.make $(ARGS)
+
+# Of the locks alone, in CycloneDX's form.
+sbom: $(STAMP)
+	@$(BIN)/python -m deploy.image.sbom
 
 # The locks have hashes and no addresses. uv is needed for this target alone.
 PINNED := --generate-hashes --no-emit-index-url --no-emit-find-links --universal --python-version 3.11

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 import time
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from connectors.runtime.daemon import Connector
     from connectors.runtime.office import Office
     from hub.base.ending import Ending
+    from hub.base.metrics.book import Book
+    from hub.base.traces.spans import Traces
     from schemas.words.said import Said
 
 POLL_S: Final = 0.1
@@ -93,8 +96,6 @@ def _open(folder: Path) -> Office:
 
 
 def _leave_word(folder: Path, exc: Exception) -> None:
-    import os
-
     from connectors.cli.log import configure_logging
     from connectors.runtime.daemon import leave_word
     from connectors.runtime.life import LifeFile
@@ -113,16 +114,30 @@ def _leave_word(folder: Path, exc: Exception) -> None:
 
 
 async def _run(office: Office) -> None:
-    connector, ending = _connector(office)
-    try:
-        await connector.run()
-    finally:
-        ending.unwatch_loop()
+    from hub.base.metrics.book import Book
+    from hub.base.metrics.server import Readiness, serving
+    from hub.base.traces.telemetry import tracing
+
+    place, book, readiness = office.settings.metrics.place, Book(), Readiness()
+    with tracing(office.settings.traces, "cohub-connector") as traces:
+        connector, ending = _connector(office, traces, None if place is None else book, readiness.ready)
+        async with serving(place, book, readiness):
+            try:
+                await connector.run()
+            finally:
+                ending.unwatch_loop()
 
 
 async def _run_once(office: Office, deadline_s: float) -> dict[str, Any]:
     """Return the totals when every row is decided, or the deadline has passed; `undecided` says what is not."""
-    connector, ending = _connector(office)
+    from hub.base.traces.telemetry import tracing
+
+    with tracing(office.settings.traces, "cohub-connector") as traces:
+        return await _run_until_decided(office, deadline_s, traces)
+
+
+async def _run_until_decided(office: Office, deadline_s: float, traces: Traces) -> dict[str, Any]:
+    connector, ending = _connector(office, traces)
     running = asyncio.create_task(connector.run())
     watching = asyncio.create_task(_watch(connector, OpenedOffice(office.folder, office.settings), deadline_s))
     await asyncio.wait([running, watching], return_when=asyncio.FIRST_COMPLETED)
@@ -138,17 +153,32 @@ async def _run_once(office: Office, deadline_s: float) -> dict[str, Any]:
     return watching.result()
 
 
-def _connector(office: Office) -> tuple[Connector, Ending]:
-    """Return the connector, which ends by a signal, and who watches that it does, and that its loop turns meanwhile."""
+def _connector(
+    office: Office, traces: Traces, book: Book | None = None, lives: Callable[[], None] = lambda: None
+) -> tuple[Connector, Ending]:
+    """Return the connector, which ends by a signal, and who watches that it does, and that its loop turns meanwhile.
+
+    `traces` is told of rows and batches, `book` gets what it measures, and `lives` is called once it runs.
+    """
     from connectors.runtime.daemon import Connector, leave_word_of_force
     from hub.base.ending import Ending
+    from hub.base.supervisor import Supervisor
+
+    supervisor = Supervisor.take(os.environ)
 
     def ask() -> None:
+        supervisor.stopping()
         ending.begin("it was asked to stop")
         connector.stop()
 
     ending = Ending(office.settings.end_s, lambda _: leave_word_of_force(office))
-    connector = Connector(office, ends=ending.begin, lives=ending.watch_loop)
+
+    def begun() -> None:
+        ending.watch_loop()
+        supervisor.ready()
+        lives()
+
+    connector = Connector(office, ends=ending.begin, lives=begun, book=book, traces=traces)
     _stop_on_signals(ask)
     return connector, ending
 

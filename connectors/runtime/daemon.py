@@ -22,6 +22,7 @@ from connectors.runtime.last_words import tell_end
 from connectors.runtime.life import Ended, LifeFile
 from connectors.runtime.link import Link
 from connectors.runtime.lock import FolderLock
+from connectors.runtime.measured import Measured
 from connectors.runtime.office import Office
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.persons import Persons, Sealing
@@ -41,6 +42,8 @@ from connectors.runtime.witness_keys import WitnessKeys
 from connectors.runtime.witness_reader import WitnessReader
 from hub.base.ending import Ends, ends_by_itself, telling
 from hub.base.kafka import AIOKAFKA, Clients
+from hub.base.metrics.book import Book
+from hub.base.traces.spans import NO_TRACES, Traces
 from hub.protocol.errors import CohubError, Fatal, Retriable
 from schemas.words import Language
 
@@ -57,7 +60,8 @@ class Connector:
 
     Shapes: `outbox` and `sender` are there while it runs, for those who queue events without a file; so is `folder`,
             for those who wait for files, if it gathers. `lives` is called once it runs, `ends` is told when it begins
-            to end, and why. `ways` knows which way in is taken; None: those of the settings.
+            to end, and why. `ways` knows which way in is taken; None: those of the settings. `book` has what is
+            measured; None: nothing is. `traces` is told of rows and batches.
     """
 
     def __init__(
@@ -70,8 +74,12 @@ class Connector:
         ends: Ends = ends_by_itself,
         lives: Callable[[], None] = lambda: None,
         ways: Ways | None = None,
+        book: Book | None = None,
+        traces: Traces = NO_TRACES,
     ) -> None:
         self.office = office
+        self._traces = traces
+        self._book = book
         self._ways = ways
         self._ends = ends
         self._lives = lives
@@ -147,7 +155,9 @@ class Connector:
         )  # fmt: skip
         outbox.answers.time = lambda: clock.now() if clock.is_known else None
         outbox.answers.listed = lambda: listed_by(registry.registry)
-        sender = self.sender = Sender(outbox, link, sealer, registry.settled, work, office_clock=clock)
+        sender = self.sender = Sender(
+            outbox, link, sealer, registry.settled, work, office_clock=clock, traces=self._traces
+        )
         trust = TrustReader(trusted, link)
         reader = ReceiptReader(outbox, link, sender, trust, codecs, ids, decided, replans, clock.now)
         sayer = Sayer(settings, outbox, office.key, RefusedRows(office.outbox), lambda: reader.told, clock.now)
@@ -164,6 +174,7 @@ class Connector:
                 guard=settings.guard,
                 clock=time.monotonic,
                 now=clock.now,
+                traces=self._traces,
             )
             sealing = Sealing(persons, codecs.dataschemas(), registry.registry, outbox.database)
             folder = self.folder = Folder(office, outbox, gatherer, replans, decided, sealing, registry.heard)
@@ -178,6 +189,7 @@ class Connector:
             "witness": witness.run(),
             "presence": sayer.tell(sender),
             "purge": _purge(outbox),
+            **({} if self._book is None else {"measured": Measured(office.outbox, self._book).run()}),
             **({} if link.ways.other is None else {"way": link.find_first_choice()}),
         }
 

@@ -34,7 +34,9 @@ from connectors.runtime.outbox.queue import NewEvent, append
 from connectors.runtime.outbox.rows import GONE, FileState, Reason, StoredRow, put_rows
 from connectors.runtime.settings import Guard
 from connectors.runtime.settling import Settling
+from connectors.runtime.traced import traced
 from connectors.runtime.units import approve_command
+from hub.base.traces.spans import NO_TRACES, Begun, Traces, now_ns
 from hub.domain.catalogue import STREAMS
 from hub.domain.rules import check
 from hub.protocol.errors import Malformed, Rejected, Retriable
@@ -67,6 +69,8 @@ class _Chunk:
     events: list[NewEvent] = field(default_factory=list)
     aims: dict[str, Aim] = field(default_factory=dict)  # by entity: what the events are for
     held: dict[str, Aim] = field(default_factory=dict)  # by entity: what it is there for already, so nothing is said
+    begun: list[Begun] = field(default_factory=list)  # the events' traces
+    began_ns: int = 0
     owned: dict[str, Belief] = field(default_factory=dict)  # by entity: what is the file's own from now on
 
 
@@ -86,8 +90,10 @@ class Gatherer:
         guard: Guard,
         clock: Callable[[], float],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        traces: Traces = NO_TRACES,
     ) -> None:
         self._outbox = outbox
+        self._traces = traces
         self._codecs = codecs
         self._ids = ids
         self._settle_s = settle_s
@@ -160,6 +166,8 @@ class Gatherer:
         # next reading, which finds the same wanted states and says nothing twice.
         if chunk.events:
             self._outbox.queued.ring()
+        for begun in chunk.begun:
+            begun.end()
         return len(chunk.events)
 
     def _note_due(self, file: str, due_s: float | None) -> None:
@@ -214,7 +222,7 @@ class Gatherer:
         part: Sequence[StoredRow | tuple[RowOutcome, StoredRow]],
         settling: Settling,
     ) -> _Chunk:
-        chunk = _Chunk()
+        chunk = _Chunk(began_ns=now_ns())
         for line in part:
             if isinstance(line, StoredRow):
                 stored = line
@@ -270,7 +278,7 @@ class Gatherer:
         except Malformed as exc:
             return Problem("", "", Code.BAD_VALUE, str(exc)[:100])
         if events:
-            chunk.events.extend(events)
+            chunk.events.extend(traced(self._traces, events, chunk.began_ns, chunk.begun))
             chunk.aims[entity] = aim
         else:
             chunk.held[entity] = aim

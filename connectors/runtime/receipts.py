@@ -21,6 +21,7 @@ from connectors.runtime.codecs import Codecs
 from connectors.runtime.epoch import open_epoch, reason_for_epoch
 from connectors.runtime.hq_words import status_said, todo_said
 from connectors.runtime.ids import EventIds
+from connectors.runtime.lending import lend_receipts
 from connectors.runtime.link import Backoff, Link
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.answers import Beside, ReceivedReceipt
@@ -172,7 +173,7 @@ class ReceiptReader:
             self._decided.ring()
         self._replans.add(taken.replan)
         self._send_again(resend)
-        self._send_lost(heard)
+        await self._send_lost(heard)
         self._tell(heard)
         if ReceiptOutcome.FOREIGN in taken.outcomes or (
             ReceiptOutcome.DIVERGED in taken.outcomes and self._sender.ready.is_set()
@@ -226,14 +227,15 @@ class ReceiptReader:
         if resend is not None and self._sender.rewind(resend.first):
             log.warning("resend_asked", first=resend.first, reason=resend.reason)
 
-    def _send_lost(self, heard: _Heard) -> None:
-        """Send again what HQ says that it has no more."""
+    async def _send_lost(self, heard: _Heard) -> None:
+        """Send again what HQ says that it has no more: its receipts first, so that the events get the same again."""
         if heard.news is None:
             return
         lane, answers = self._outbox.lane, self._outbox.answers
         first = lost_from(heard.news.note, lane.origin, lane.receipted(), answers.newest_recorded_at())
         if first is not None:
             log.warning("hq_went_back", first=first, receipted=lane.receipted())
+            await lend_receipts(answers, self._sender, first)
             self._sender.lost(first)
 
     def _tell(self, heard: _Heard) -> None:

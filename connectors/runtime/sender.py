@@ -35,9 +35,11 @@ from connectors.runtime.outbox.status import hq_status
 from connectors.runtime.sealer import Sealer
 from connectors.runtime.signals import Signal
 from connectors.runtime.told import OfficeWaits
+from connectors.runtime.traced import BatchTraces
 from connectors.runtime.way import WayTurned
 from hub.base.clients import close
 from hub.base.kafka import Producer, stamped_at
+from hub.base.traces.spans import NO_TRACES, Traces
 from hub.protocol.errors import Retriable
 from hub.protocol.record import CONTROL_HEADER
 from hub.protocol.status import State
@@ -68,6 +70,7 @@ class Sender:
         work: Signal,
         clock: Callable[[], float] = time.monotonic,
         office_clock: OfficeClock | None = None,
+        traces: Traces = NO_TRACES,
     ) -> None:
         self._outbox = outbox
         self._link = link
@@ -77,6 +80,7 @@ class Sender:
         self._clock = clock
         self._office_clock = office_clock
         self._topic = link.settings.topic_in
+        self._traces = BatchTraces(traces, link.settings.center, self._topic)
         link.ways.on_turn.append(work.ring)
         self._course = Course.begin(link.settings.receipt_wait_s, clock())
         self._origin = ""  # of the lane that the course is of
@@ -253,7 +257,9 @@ class Sender:
             log.warning("no_receipt", first=self._course.answered + 1, silence_s=self._course.silence_s)
             self._resend(self._course.awoken(self._clock()))
         if self._course.upcoming > lane.sealed.size:
-            batch = self._sealer.seal()
+            began_ns, batch = self._traces.began(), self._sealer.seal()
+            if batch is not None:
+                self._traces.sealed(batch, began_ns)
             self._tell_held()
         else:
             batch = lane.load(self._course.upcoming, self._sealer.key, self._sealer.long_key)
@@ -287,7 +293,7 @@ class Sender:
         """Hand a batch to the producer, in as many Kafka batches as it needs: it has landed when the last one has."""
         self._departed_at = self._clock()
         self._course = self._course.departed(batch.first, batch.last, self._departed_at)
-        number, records = self._course.departures, iter(batch.records)
+        number, records, began_ns = self._course.departures, iter(batch.records), self._traces.began()
         record = next(records, None)
         while record is not None:
             builder = producer.create_batch()
@@ -300,9 +306,9 @@ class Sender:
             builder.close()
             async with asyncio.timeout(self._link.settings.request_timeout_s):
                 future = await producer.send_batch(builder, self._topic, partition=0)
-        future.add_done_callback(lambda done: self._answered(number, done))
+        future.add_done_callback(lambda done: self._answered(number, done, batch, began_ns))
 
-    def _answered(self, number: int, done: asyncio.Future[Any]) -> None:
+    def _answered(self, number: int, done: asyncio.Future[Any], batch: Batch, began_ns: int) -> None:
         """Take the broker's word on a departure; of an earlier producer's the course knows nothing any more."""
         error = asyncio.CancelledError() if done.cancelled() else done.exception()
         if error is not None:
@@ -313,6 +319,7 @@ class Sender:
                 self._is_silent = not self._has_landed and isinstance(error, WEATHER)
         else:
             self._course = self._course.landed(number)
+            self._traces.sent(batch, began_ns)
             self._landed()
             self._progress.set()
         self._work.ring()

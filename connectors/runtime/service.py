@@ -105,7 +105,8 @@ class Keeper:
             return [
                 Step(("systemctl", "--user", "daemon-reload")),
                 Step(("systemctl", "--user", "enable", unit)),
-                Step(("systemctl", "--user", "restart" if anew else "start", unit)),
+                # It is not waited for until it says that it is ready: what keeps it from that, its log has.
+                Step(("systemctl", "--user", "restart" if anew else "start", "--no-block", unit)),
             ]
         if self.system == "macos":
             domain, agent, path = f"gui/{self.uid}", f"gui/{self.uid}/{AGENT}{name}", str(self.path(name))

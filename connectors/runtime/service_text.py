@@ -18,6 +18,7 @@ from hub.protocol.errors import UsageError
 System = Literal["linux", "macos", "windows"]
 AGENT: Final = "net.cohub."  # launchd's agents are named by domains
 AGAIN_S: Final = 60  # after an end
+WATCHED_S: Final = 180  # without a word of a connector that is ready; its own watch is much quicker
 AGAIN_MIN: Final = 5  # Task Scheduler looks so often whether it runs
 # Line ends and controls, what XML does not have, and halves of characters, as names in another encoding have them.
 _NO_TEXT: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
@@ -77,11 +78,20 @@ Description={_percent(service.title)}
 StartLimitIntervalSec=0
 
 [Service]
+Type=notify
+WatchdogSec={WATCHED_S}
+TimeoutStartSec=infinity
 ExecStart={plain}{" ".join(map(_unit_word, service.words))}
 Restart=always
 RestartSec={AGAIN_S}
 TimeoutStopSec={round(service.end_s) + 10}
 UMask=0077
+NoNewPrivileges=yes
+LockPersonality=yes
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
 
 [Install]
 WantedBy=default.target

@@ -17,6 +17,8 @@ from connectors.source.table import Limits
 from hub.base import files
 from hub.base.access import Security, Servers, holds_table
 from hub.base.ending import END_S
+from hub.base.metrics.options import MetricsOptions
+from hub.base.traces.options import TracesOptions
 from hub.protocol import topics
 from hub.protocol.address import without_login
 from hub.protocol.errors import Malformed
@@ -134,6 +136,8 @@ class ConnectorSettings(BaseModel):
     guard: Guard = Guard()
     limits: Limits = Limits()
     security: Security = Security()
+    metrics: MetricsOptions = MetricsOptions()
+    traces: TracesOptions = TracesOptions()
 
     @field_validator("center")
     @classmethod
@@ -178,6 +182,8 @@ class Overrides(BaseSettings):
     poll_s: float | None = None
     username: str | None = None
     password: SecretStr | None = None
+    metrics_listen: str | None = None
+    traces_endpoint: str | None = None
 
 
 def read_settings(office: Path, overrides: Overrides | None = None) -> ConnectorSettings:
@@ -197,6 +203,10 @@ def read_settings(office: Path, overrides: Overrides | None = None) -> Connector
     security = {name: given.pop(name) for name in ("username", "password") if name in given}
     if security and isinstance(there := data.get("security") or {}, dict):
         data["security"] = there | security
+    for section, name in (("metrics", "listen"), ("traces", "endpoint")):
+        value = given.pop(f"{section}_{name}", None)
+        if value is not None and isinstance(there := data.get(section) or {}, dict):
+            data[section] = there | {name: value}
     settings = make_settings(data | given, str(path))
     beneath = {"security": settings.security.beneath(office), "https": settings.https.beneath(office)}
     return settings.model_copy(update=beneath)

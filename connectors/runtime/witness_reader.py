@@ -26,6 +26,7 @@ from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.alarms import Alarm, AlarmText, kept_text, told_to_hq
+from connectors.runtime.lending import lend_log
 from connectors.runtime.link import Backoff, Link, TopicHidden
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.meta import Meta
@@ -320,6 +321,8 @@ class WitnessReader:
         if self._reminds and (not size or await self._sender.send_control(COSIGNATURE_KIND, note)):
             self._reminds = False
             log.info("log_reminded", size=size)
+            if self._unmet_since is not None:
+                await lend_log(self._database, self._kept, self._sender, self._log.size, self._stood_by)
 
     async def _look_for_receipts(self, consumer: Consumer) -> None:
         """See that every receipt is in the log within its time, counted from when we could have seen it there."""

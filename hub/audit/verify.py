@@ -58,6 +58,7 @@ class AuditReport:
     receipts: int = 0
     entities: int = 0
     leaves: int = 0
+    lost_leaves: int = 0
     checkpoints: int = 0
     cosignatures: int = 0
     segments: int = 0
@@ -81,7 +82,12 @@ class AuditReport:
             "events": self.events,
             "receipts": self.receipts,
             "entities": self.entities,
-            "log": {"leaves": self.leaves, "checkpoints": self.checkpoints, "cosignatures": self.cosignatures},
+            "log": {
+                "leaves": self.leaves,
+                "lost": self.lost_leaves,
+                "checkpoints": self.checkpoints,
+                "cosignatures": self.cosignatures,
+            },
             "segments": self.segments,
             "not_checked": self.not_checked,
             "clock": [
@@ -159,6 +165,7 @@ def verify(
                 log = LogCheck(ledger, trust, bases, findings)
                 log.check(wanted)
                 report.leaves, report.checkpoints, report.cosignatures = log.leaves, log.checkpoints, log.cosignatures
+                report.lost_leaves = log.lost
         finally:
             job.close()
     report.findings = findings.sorted()

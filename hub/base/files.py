@@ -31,6 +31,7 @@ PRIVATE_FOLDER: Final = 0o700
 SHARED: Final = 0o666  # less what the umask takes
 NAMES_MAX: Final = 100_000  # of one folder
 _OTHERS: Final = 0o077
+_LENT: Final = (0, 0o440)  # of root, to be read by one user or group of its choice: systemd's LoadCredential=
 
 Kind = Literal["file", "link", "folder", "pipe", "socket", "device", "names"]
 KINDS: Final[dict[Kind, str]] = {
@@ -189,13 +190,16 @@ def read_named(path: Path, bytes_max: int = TEXT_BYTES_MAX) -> bytes:
 
 
 def read_private(path: Path, under: Path | None = None) -> bytes:
-    """Return the bytes of a file that its owner alone can read. Errors: as `read`; ExposedError."""
+    """Return the bytes of a file that its owner alone can read. Errors: as `read`; ExposedError.
+
+    Root may lend one to whoever runs us, who can't write it then: so a supervisor hands out credentials.
+    """
     with opened(path, under) as file:
         facts = os.fstat(file.fileno())
         if sys.platform != "win32":
             foreign = facts.st_uid not in (os.geteuid(), 0) and os.geteuid() != 0
             mode = stat.S_IMODE(facts.st_mode)
-            if foreign or mode & _OTHERS:
+            if (foreign or mode & _OTHERS) and (facts.st_uid, mode) != _LENT:
                 raise ExposedError(path, mode, foreign=foreign)
         return _all_of(path, file, TEXT_BYTES_MAX)
 

@@ -263,6 +263,9 @@ class EmbeddedKafka:
     def _doors(self, port: int) -> Plain | Locked:
         return Plain(port) if self._guard is None else self._guard.doors(port)
 
+    def _told(self, log_dir: Path, doors: Plain | Locked) -> str:
+        return server_properties(log_dir, doors, self._overrides)
+
     async def _new_log(self, jvm: Jvm, port: int) -> str:
         # Formatted beside its place and renamed: a crash in between leaves nothing that looks like a log.
         part = self._dir.folder / "log.part"
@@ -270,11 +273,11 @@ class EmbeddedKafka:
         cluster_id = new_cluster_id()
         if self._guard is not None:  # what is formatted holds this broker's users, and is kept for no other one
             secrets = self._guard.format_options()
-            await format_log(jvm, part, cluster_id, self._doors(port), self._overrides, secrets)
+            await format_log(jvm, part, cluster_id, self._told(part, self._doors(port)), secrets)
         else:
             kept = FormattedLog(self._settings.cache_dir, locked_jars())
             if self._overrides or not await asyncio.to_thread(kept.copy_to, part, cluster_id):
-                await format_log(jvm, part, cluster_id, Plain(port), self._overrides)
+                await format_log(jvm, part, cluster_id, self._told(part, Plain(port)))
                 if not self._overrides:
                     await asyncio.to_thread(kept.keep, part)
         files.rename(part, self._dir.log.name)
@@ -349,8 +352,7 @@ class EmbeddedKafka:
 
     async def _run(self, java: list[str], start: _Start) -> bool:
         """Return True once the broker is ready, False if its process ended. Errors: Fatal at the deadline."""
-        text = server_properties(self._dir.log, start.doors, self._overrides)
-        write(self._dir.properties, text.encode(), mode=files.PRIVATE)
+        write(self._dir.properties, self._told(self._dir.log, start.doors).encode(), mode=files.PRIVATE)
         begun = time.monotonic()
         with self._dir.open_output() as output:
             self._output_start = output.tell()

@@ -30,6 +30,18 @@ CLIENT_CONNECTIONS_PER_S: Final = 20
 PRODUCER_REMEMBERED_MS: Final = 60_000
 UNBOUNDED: Final = 1_000_000
 SNAPSHOTS_OFTEN: Final = {"metadata.log.max.record.bytes.between.snapshots": "1"}
+TAKEN: Final = {
+    # A misspelt topic must be an error, never a topic.
+    "auto.create.topics.enable": "false",
+    "message.max.bytes": str(MESSAGE_BYTES_MAX),
+}
+# Small: 200 MB where the defaults take 350.
+SMALL: Final = {
+    "log.cleaner.dedupe.buffer.size": str(2 << 20),
+    "log.cleaner.threads": "1",
+    "num.recovery.threads.per.data.dir": "1",
+    "background.threads": "2",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +114,8 @@ def server_properties(log_dir: Path, doors: Plain | Locked, overrides: Mapping[s
         "controller.listener.names": CONTROLLER,
         "controller.quorum.bootstrap.servers": f"{LOOPBACK}:0",
         **(_plain(doors) if isinstance(doors, Plain) else _locked(doors)),
-        "log.dirs": _escaped(log_dir),
-        # A misspelt topic must be an error, never a topic.
-        "auto.create.topics.enable": "false",
-        "message.max.bytes": str(MESSAGE_BYTES_MAX),
+        "log.dirs": escaped(log_dir),
+        **TAKEN,
         # There is one node: internal topics have one replica, and a group is served at once.
         "default.replication.factor": "1",
         "offsets.topic.replication.factor": "1",
@@ -119,13 +129,9 @@ def server_properties(log_dir: Path, doors: Plain | Locked, overrides: Mapping[s
         # After a kill a lone broker waits until its old registration expires: 9 s by default.
         "broker.session.timeout.ms": "1000",
         "broker.heartbeat.interval.ms": "200",
-        # Small: 200 MB where the defaults take 350.
-        "log.cleaner.dedupe.buffer.size": str(2 << 20),
-        "log.cleaner.threads": "1",
+        **SMALL,
         "num.network.threads": "1",
         "num.io.threads": "2",
-        "num.recovery.threads.per.data.dir": "1",
-        "background.threads": "2",
     }
     return "".join(f"{key}={value}\n" for key, value in {**settings, **overrides}.items())
 
@@ -144,21 +150,36 @@ def _locked(doors: Locked) -> dict[str, str]:
     told = here | ({OFFICES: doors.public.advertise} if doors.public else {})
     protocol = "SSL" if doors.by_certificate else "SASL_SSL"
     return {
-        "listeners": _addresses(listen | {CONTROLLER: (LOOPBACK, 0)}),
-        "advertised.listeners": _addresses(told),
+        "listeners": written(listen | {CONTROLLER: (LOOPBACK, 0)}),
+        "advertised.listeners": written(told),
         "listener.security.protocol.map": ",".join(
             [*(f"{name}:{protocol}" for name in doors.listeners), f"{CONTROLLER}:SSL"]
         ),
+        **guarded(doors.node, doors.authority, (NODE, doors.admin)),
+        "sasl.mechanism.inter.broker.protocol": "SCRAM-SHA-512",
+        # Strangers' connections keep offices out at most, and never HQ itself.
+        **(SNAPSHOTS_OFTEN if doors.by_certificate else {}),
+        **(_bounds(doors.public) if doors.public else {}),
+        **{name: value for listener in doors.listeners for name, value in _listener(doors, listener).items()},
+    }
+
+
+def guarded(node: Path, authority: Path, masters: Sequence[str]) -> dict[str, str]:
+    """Return what lets nobody in without a certificate or a password, and nobody do what was not granted.
+
+    Shapes: `node` is the file of key and certificate that a broker shows to other brokers and to controllers; `masters`
+            may do everything: the admin and the brokers themselves, which are asked for their rights too.
+    """
+    return {
         "ssl.keystore.type": "PEM",
-        "ssl.keystore.location": _escaped(doors.node),
+        "ssl.keystore.location": escaped(node),
         "ssl.truststore.type": "PEM",
-        "ssl.truststore.location": _escaped(doors.authority),
+        "ssl.truststore.location": escaped(authority),
         "ssl.enabled.protocols": "TLSv1.3,TLSv1.2",
-        # Without it any process of this machine could speak to the controller.
+        # Without it any process that reaches the controller could speak to it.
         "listener.name.controller.ssl.client.auth": "required",
         "ssl.principal.mapping.rules": "RULE:^O=cohub,CN=([^,]+)$/$1/,DEFAULT",
         "sasl.enabled.mechanisms": "SCRAM-SHA-512",
-        "sasl.mechanism.inter.broker.protocol": "SCRAM-SHA-512",
         # Whoever may send anything takes no more memory than this, by one request and by all that wait.
         "socket.request.max.bytes": str(REQUEST_BYTES_MAX),
         "queued.max.request.bytes": str(REQUESTS_BYTES_MAX),
@@ -166,16 +187,11 @@ def _locked(doors: Locked) -> dict[str, str]:
         # on, and what it sends again is taken again, which HQ and offices know by sequences.
         "producer.id.expiration.ms": str(PRODUCER_REMEMBERED_MS),
         "producer.id.expiration.check.interval.ms": str(PRODUCER_REMEMBERED_MS // 6),
-        # Strangers' connections keep offices out at most, and never HQ itself.
-        **(SNAPSHOTS_OFTEN if doors.by_certificate else {}),
-        **(_bounds(doors.public) if doors.public else {}),
         # Whose password was changed is let go within this time, connections that are open included.
         "connections.max.reauth.ms": str(REAUTHENTICATE_MS),
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "allow.everyone.if.no.acl.found": "false",
-        # The node itself is asked for its rights too: it registers, and says that it lives.
-        "super.users": f"User:{NODE};User:{doors.admin}",
-        **{name: value for listener in doors.listeners for name, value in _listener(doors, listener).items()},
+        "super.users": ";".join(f"User:{name}" for name in masters),
     }
 
 
@@ -196,17 +212,20 @@ def key_store(listener: str, file: Path) -> dict[str, str]:
 
 
 def _listener(doors: Locked, listener: str) -> dict[str, str]:
+    asks = "required" if doors.by_certificate else "none"
+    return asking_password(listener, doors.server) | {f"listener.name.{listener.lower()}.ssl.client.auth": asks}
+
+
+def asking_password(listener: str, server: Path) -> dict[str, str]:
+    """Return what makes a listener show the certificate of the file `server`, and ask who comes for a password."""
     prefix = f"listener.name.{listener.lower()}."
-    store = {name: _escaped(Path(value)) for name, value in key_store(listener, doors.server).items()}
+    store = {name: escaped(Path(value)) for name, value in key_store(listener, server).items()}
     jaas = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
-    return {
-        **store,
-        f"{prefix}ssl.client.auth": "required" if doors.by_certificate else "none",
-        f"{prefix}scram-sha-512.sasl.jaas.config": jaas,
-    }
+    return {**store, f"{prefix}ssl.client.auth": "none", f"{prefix}scram-sha-512.sasl.jaas.config": jaas}
 
 
-def _addresses(listeners: Mapping[str, tuple[str, int]]) -> str:
+def written(listeners: Mapping[str, tuple[str, int]]) -> str:
+    """Return listeners and their addresses as the broker reads them."""
     return ",".join(
         f"{name}://{f'[{host}]' if ':' in host else host}:{port}" for name, (host, port) in listeners.items()
     )
@@ -238,7 +257,8 @@ def jvm_flags(aot: Sequence[str] = ()) -> list[str]:
     ]
 
 
-def _escaped(path: Path) -> str:
+def escaped(path: Path) -> str:
+    """Return a path as a file of properties has it."""
     # In a properties file a backslash escapes, also in a Windows path, and what is no Latin letter needs to be escaped.
     text = str(path).replace("\\", "\\\\")
     return "".join(sign if sign.isascii() else _units(sign) for sign in text)

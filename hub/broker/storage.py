@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -14,7 +14,6 @@ from hub.base import files
 from hub.base.durable import write
 from hub.broker.jvm import Jvm
 from hub.broker.process import exit_status, spawn
-from hub.broker.properties import Locked, Plain, server_properties
 from hub.protocol.errors import Fatal, Retriable
 
 DEADLINE_S: Final = 60.0
@@ -30,22 +29,23 @@ async def format_log(
     jvm: Jvm,
     log: Path,
     cluster_id: str,
-    doors: Plain | Locked,
-    overrides: Mapping[str, str],
+    properties: str,
     secrets: Sequence[str] = (),
+    voters: Sequence[str] = ("--standalone",),
 ) -> None:
     """Make `log` an empty log of this cluster; `secrets` are options of the tool that nobody is to see.
 
-    They are in no process list: java takes them from a file of its owner's, which is gone afterwards. What the tool
-    prints is dropped, for it tells what it has written, salts and keys of users too.
+    Shapes: `properties` is what the broker is told; `voters` are the tool's options that say who its controllers are.
+
+    The secrets are in no process list: java takes them from a file of its owner's, which is gone afterwards. What the
+    tool prints is dropped, for it tells what it has written, salts and keys of users too.
     Errors: Fatal if it can't; OSError.
     """
     folder = log.parent
-    words = ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster_id, "-c", str(folder / PROPERTIES)]
-    text = server_properties(log, doors, overrides)
+    words = ["kafka.tools.StorageTool", "format", *voters, "-t", cluster_id, "-c", str(folder / PROPERTIES)]
     status, said = None, ""
     with _temporary(folder, PROPERTIES), _temporary(folder, ARGUMENTS), _temporary(folder, ERRORS):
-        write(folder / PROPERTIES, text.encode(), mode=files.PRIVATE)
+        write(folder / PROPERTIES, properties.encode(), mode=files.PRIVATE)
         for flags in (jvm.aot_flags, []):
             shutil.rmtree(log, ignore_errors=True)
             # A report of a crash would have the whole command line in it.
@@ -80,7 +80,7 @@ def _quoted(argument: str) -> str:
 def _without(text: str, secrets: Sequence[str]) -> str:
     """Return a text without any line that has a part of a secret option."""
     parts = [part for secret in secrets for part in secret.replace("[", ",").replace("]", ",").split(",")]
-    hidden = [part.partition("=")[2] for part in parts if part.startswith("password=")]
+    hidden = [part.partition("=")[2] for part in parts if part.startswith(("password=", "saltedpassword="))]
     return "\n".join(line for line in text.splitlines() if not any(word in line for word in hidden))
 
 

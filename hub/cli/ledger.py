@@ -67,7 +67,7 @@ def archive(
     now = datetime.now(UTC)
     before = now - timedelta(days=older_than)
     depot = open_depot(to or str(where.data_dir / "archive"))
-    with open_archiver(where.database) as archiver:
+    with open_archiver(where.place()) as archiver:
         found = list(_told(archiver.plan(before) if dry_run else archiver.archive(depot, before, now), quiet=json))
         if compact and not dry_run:
             archiver.compact()
@@ -105,7 +105,7 @@ def segments(ctx: typer.Context, data_dir: DataDir = None, json: Json = False) -
     """List what is in the archive, the oldest first. Example: hub ledger segments"""
     from hub.replay.source import Ledger
 
-    with Ledger.open(hub_folder(ctx, data_dir).database) as ledger:
+    with Ledger.open(hub_folder(ctx, data_dir).place()) as ledger:
         origins = {lane.id: lane.origin for lane in ledger.lanes}
         rows = [
             {
@@ -147,7 +147,7 @@ def moved(
     """
     from hub.store.opener import open_archiver
 
-    with open_archiver(hub_folder(ctx, data_dir).database) as archiver:
+    with open_archiver(hub_folder(ctx, data_dir).place()) as archiver:
         count = archiver.moved(old, new)
     line(f"{count} segments are at {new} now; all were read there")
 

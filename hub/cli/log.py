@@ -11,13 +11,14 @@ from typing import Annotated, Final
 import typer
 
 from hub.base.output import ago, as_json, line, note, raw
-from hub.cli.options import DataDir, InLanguage, Json, hub_folder, read_language
+from hub.cli.options import DataDir, InLanguage, Json, hub_folder, read_language, run_async
 from hub.protocol.record import SEQUENCE_MAX
 
 EXAMPLES: Final = """
 \b
 Examples:
   hub log status                          who has cosigned it, and how far
+  hub log begin 1042 --reason "…"         after a restore: give up what is nowhere to be had
   hub log checkpoint --believed           the newest that most have cosigned
   hub log proof uz 42 > uz-42.tlog-proof  that one event's receipt is in it
   hub log export /srv/www/log             all of it as files for a web server
@@ -34,8 +35,8 @@ app = typer.Typer(
 def status(ctx: typer.Context, language: InLanguage = "en", data_dir: DataDir = None, json: Json = False) -> None:
     """Show how long the log is, who has cosigned its newest checkpoint, and how many receipts are not in it yet.
 
-    Exit status 0: all is well; 1: HQ's database was rolled back or edited, so that nothing is signed, or no worker
-    runs that could sign.
+    Exit status 0: all is well; 1: HQ's database was rolled back or edited, so that nothing is signed, or has not come
+    to all receipts again since a restore, or no worker runs that could sign.
 
     Example: hub log status
     """
@@ -55,12 +56,45 @@ def status(ctx: typer.Context, language: InLanguage = "en", data_dir: DataDir = 
             f"{'believed' if found.believed else 'not yet believed'}; believed up to size {found.believed_size}"
         )
         line(f"receipts that are not in the log yet: {found.behind}")
+        if found.owed:
+            line(f"receipts that HQ has signed and its ledger has to come to again since a restore: {found.owed}")
+        if found.lost:
+            line(f"leaves whose receipts were lost, as a person confirmed: {found.lost}")
         if worker.state in ("stopped", "silent"):
             line(f"nobody signs now: the worker is {worker.state}, last seen {ago(worker.seen_at)}")
     if found.rolled_back is not None:
         note(halt_line(found.rolled_back, told_in))
-    if found.rolled_back is not None or worker.state in ("stopped", "silent"):
+    if found.rolled_back is not None or found.owed or worker.state in ("stopped", "silent"):
         raise typer.Exit(1)
+
+
+@app.command()
+def begin(
+    ctx: typer.Context,
+    size: Annotated[int, typer.Argument(metavar="SIZE", min=1, max=SEQUENCE_MAX, help="As `hub log status` says it.")],
+    reason: Annotated[
+        str, typer.Option("--reason", help="Why what is missing can't be had again.", show_default=False)
+    ],
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Let HQ's log begin anew behind the newest checkpoint that was signed, without receipts that can't be had again.
+
+    After a restore HQ takes in by itself what it had signed. Where `hub log status` goes on to show an alarm, some of
+    it is nowhere to be had. Then a person confirms with this command that it is given up: the leaves stay where they
+    were, the witnesses go on, and events of which a receipt is lost get another one. It can't be undone: first look for
+    a newer backup, and for brokers and offices that are only switched off.
+
+    Example: hub log begin 1042 --reason "the broker's disk is lost too"
+    """
+    from hub.hq.log import begin_anew
+
+    forgotten = run_async(begin_anew(hub_folder(ctx, data_dir), size, reason))
+    if json:
+        as_json({"size": size, "receipts_given_up": forgotten})
+    else:
+        line(f"HQ's log begins anew behind size {size}; {forgotten} receipts are given up")
+        note("A worker that runs does it within seconds; `hub log status` shows when.")
 
 
 @app.command()
@@ -138,4 +172,6 @@ def export(
     else:
         line(f"{folder}: size {done.size}, {done.size - done.before} new; wrote {done.files} files, {done.bytes} bytes")
     for name in done.left_out:
-        note(f"{name} is left out: a receipt in it is longer than the 65535 bytes that the format can hold")
+        note(
+            f"{name} is left out: a receipt in it was lost, or is longer than the 65535 bytes that the format can hold"
+        )

@@ -14,9 +14,11 @@ from hub.base import command
 from hub.base.crash import leave_no_memory
 from hub.base.output import print_version
 from hub.cli import (
+    backup,
     center,
     clock,
     code_list,
+    database,
     demo,
     doctor,
     key,
@@ -30,6 +32,7 @@ from hub.cli import (
     schema,
     settings,
     show,
+    site,
     status,
     web,
 )
@@ -47,6 +50,7 @@ Examples:
   hub status                              how every center stands
   hub doctor                              is all as it should be, and what to do where it is not
   hub show offer uz:K-12                  one entity as HQ has it
+  hub backup /mnt/backups/monday --sealed-by ~/hub.words
   hub demo                                a whole network to look at, then forgotten
 
 Exit status 0: done; 1: it could not be done, or a person is needed; 2: wrong use of a command or a setting;
@@ -75,7 +79,10 @@ app.add_typer(replay.app, name="replay")
 app.add_typer(rules.app, name="rules")
 app.add_typer(schema.app, name="schema")
 app.add_typer(settings.app, name="settings")
+app.add_typer(site.app, name="site")
 republish.add_to(app)
+database.add_to(app)
+backup.add_to(app)
 status.add_to(app)
 doctor.add_to(app)
 web.add_to(app)

@@ -51,7 +51,7 @@ class Settings:
 def hub_folder(ctx: typer.Context, data_dir: Path | None) -> HubFolder:
     """Return the data directory of this command: its own option counts before the global one."""
     settings: Settings = ctx.obj
-    return HubFolder(data_dir if data_dir is not None else settings.data_dir)
+    return HubFolder(data_dir if data_dir is not None else settings.data_dir, settings.environment)
 
 
 def hub_settings(ctx: typer.Context, where: HubFolder) -> InForce:

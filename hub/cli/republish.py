@@ -101,7 +101,7 @@ async def _republish(where: HubFolder, cluster: Cluster, topics: list[str], *, s
     async with where.headquarters() as (store, headquarters):
         centers = sorted((await headquarters.basis()).registry.centers.keys() - {"hq"})
         wanted = await ask(store, topics, centers, datetime.now(UTC))
-        identity, ledger = load_identity(where.keys), partial(Ledger.open, where.database)
+        identity, ledger = load_identity(where.keys), partial(Ledger.open, where.place())
         kept = Kept(store, ledger, headquarters.lane, identity, state_forms(released), state_schemas(released))
         owner = f"{socket.gethostname()}:{os.getpid()}:republish"
         keeper = Keeper(store, cluster, kept, owner, lambda: centers)

@@ -16,11 +16,15 @@ import typer
 
 from hub.base.durable import disk_errors, write
 from hub.base.output import line, note
+from hub.base.supervisor import Supervisor
 from hub.cli.options import DataDir, hub_folder, hub_settings
 from hub.hq.folder import HubFolder
 from hub.protocol.errors import Conflict, Retriable, UsageError
 
 if TYPE_CHECKING:
+    from hub.base.ending import Ending
+    from hub.base.metrics.book import Book
+    from hub.base.traces.spans import Traces
     from hub.hq.settings import BrokerOptions, InForce
     from hub.kafka.cluster import Cluster
     from hub.worker.service import WorkerSettings
@@ -95,11 +99,24 @@ def worker(
     raise typer.Exit(asyncio.run(_worker(where, _worker_settings(ctx, where, bootstrap, instance))))
 
 
-def broker(ctx: typer.Context, port: Port = None, plain: PlainBroker = False, data_dir: DataDir = None) -> None:
+def broker(
+    ctx: typer.Context,
+    port: Port = None,
+    plain: PlainBroker = False,
+    member: Annotated[
+        Path | None,
+        typer.Option("--member", metavar="FILE", help="Run one broker of several: which, this file says."),
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
     """Run the embedded broker alone; prints one JSON line when it takes writes.
 
-    Example: hub broker --port 9092
+    Examples: hub broker --port 9092 · hub broker --member member.yaml --data-dir /data
     """
+    if member is not None:
+        if plain or port is not None:
+            raise UsageError("--member: the file says who is let in, and where: leave --plain and --port away")
+        raise typer.Exit(_member(hub_folder(ctx, data_dir), member))
     from hub.broker.__main__ import run_broker
     from hub.cli.logs import log_to_stderr
     from hub.local.hub import embedded
@@ -127,6 +144,15 @@ def trust(
             write(out, identity.note)
         line(f"{out}: the trust note of {identity.hub}; give it to every center by a way you trust")
     tell_incomplete(identity)
+
+
+def _member(where: HubFolder, file: Path) -> int:
+    from hub.broker.member import read_member
+    from hub.broker.node import Node, run_node
+    from hub.cli.logs import log_to_stderr
+
+    log_to_stderr()
+    return asyncio.run(run_node(Node(where.broker, read_member(file)), Supervisor.take(os.environ)))
 
 
 def _ensure_identity(where: HubFolder, hub: str | None) -> bool:
@@ -174,7 +200,15 @@ def _worker_settings(
             "or name it: --bootstrap host:port"
         )
     options = found.worker.model_dump() | ({"instance": instance} if instance else {})
-    return WorkerSettings(data_dir=where.data_dir, cluster=cluster, **options)
+    return WorkerSettings(
+        data_dir=where.data_dir,
+        keys=where.keys,
+        cluster=cluster,
+        database=found.database.server(),
+        metrics=found.metrics,
+        traces=found.traces,
+        **options,
+    )
 
 
 async def _up(where: HubFolder, hub: str | None, port: int | None, options: BrokerOptions) -> int:
@@ -185,6 +219,7 @@ async def _up(where: HubFolder, hub: str | None, port: int | None, options: Brok
     from hub.local.hub import LocalHub
 
     log_to_stderr(warnings_only=True)
+    supervisor = Supervisor.take(os.environ)
     first = _ensure_identity(where, hub)
     name = load_identity(where.keys).hub
     local = LocalHub(where, note, port, options)
@@ -199,8 +234,10 @@ async def _up(where: HubFolder, hub: str | None, port: int | None, options: Brok
             option = f" --data-dir {quote(where.data_dir)}"
             line(f"invite an office: {typed('hub', f'center add ID{option} --invite FILE')} …")
         line("Ctrl-C stops it")
+        supervisor.ready()
         await local.watch()
     except asyncio.CancelledError:
+        supervisor.stopping()
         await local.stop()
         line("stopped")
         raise
@@ -222,45 +259,70 @@ async def _worker(where: HubFolder, settings: WorkerSettings) -> int:
     import structlog
 
     from hub.base.ending import Ending
+    from hub.base.metrics.book import Book
+    from hub.base.metrics.disk import disk
+    from hub.base.metrics.server import Readiness, serving
+    from hub.base.traces.telemetry import tracing
     from hub.hq.identity import load_identity
-    from hub.hq.pulse import beat
     from hub.local.hub import write_ready
     from hub.worker import app as _faust  # noqa: F401
-    from hub.worker.own_rights import give_own_rights
-    from hub.worker.service import run_worker
 
     where.tidy()
     load_identity(where.keys)  # what is wrong here is said now, not when the broker is there
     log = structlog.get_logger("hub.worker")
-    stop, ending = asyncio.Event(), Ending(settings.end_s)
+    stop, ending, supervisor = asyncio.Event(), Ending(settings.end_s), Supervisor.take(os.environ)
 
     def ask() -> None:
         stop.set()
+        supervisor.stopping()
         ending.begin("it was asked to stop")
 
     _on_signals(ask)
 
     facts = {"bootstrap": settings.cluster.bootstrap, "pid": os.getpid(), "host": socket.gethostname()}
+    book, readiness = Book(), Readiness()
+    book.ask(partial(disk, folder=where.data_dir))
 
     def ready() -> None:
         ending.watch_loop()  # not before: bringing a large database up to date takes its time
         write_ready(where.worker_file, facts)
+        supervisor.ready()
+        readiness.ready()
 
-    while not stop.is_set():
-        await _broker_answers(settings.cluster, stop)
-        if stop.is_set():
-            break
-        try:
-            await give_own_rights(settings.cluster)
-            await run_worker(settings, stop, ready, pulse=partial(beat, where.worker_file), ends=ending.begin)
-            break
-        except Retriable as exc:
-            if not stop.is_set():
-                ending.cancel()
-            ending.unwatch_loop()
-            log.warning("worker_starts_again", error=str(exc), wait_s=RETRY_S)
-            await _wait(stop, RETRY_S)
+    with tracing(settings.traces, "cohub-worker") as traces:
+        async with serving(settings.metrics.place, book, readiness):
+            while not stop.is_set():
+                readiness.waits("waiting for a broker")
+                await _broker_answers(settings.cluster, stop)
+                if stop.is_set():
+                    break
+                readiness.waits("starting")
+                try:
+                    with book.asking():
+                        await _run_worker(where, settings, stop, ready, ending, book, traces)
+                    break
+                except Retriable as exc:
+                    if not stop.is_set():
+                        ending.cancel()
+                    ending.unwatch_loop()
+                    log.warning("worker_starts_again", error=str(exc), wait_s=RETRY_S)
+                    readiness.waits("starting again in a moment")
+                    await _wait(stop, RETRY_S)
     return 0
+
+
+async def _run_worker(
+    where: HubFolder, settings: WorkerSettings, stop: asyncio.Event, ready: Callable[[], None], ending: Ending,
+    book: Book, traces: Traces,
+) -> None:  # fmt: skip
+    from hub.hq.pulse import beat
+    from hub.worker.own_rights import give_own_rights
+    from hub.worker.service import run_worker
+
+    await give_own_rights(settings.cluster)
+    await run_worker(
+        settings, stop, ready, pulse=partial(beat, where.worker_file), ends=ending.begin, book=book, traces=traces
+    )
 
 
 async def _broker_answers(cluster: Cluster, stop: asyncio.Event) -> None:

@@ -16,6 +16,7 @@ from hub.hq.folder import HubFolder
 if TYPE_CHECKING:
     from hub.hq.clock import ClockStanding
     from hub.hq.pulse import WorkerStanding
+    from hub.hq.rules import WorkerRules
     from hub.hq.status import CenterStanding, LogStatus
     from hub.store.read.totals import Totals
     from hub.store.read.witnesses import WitnessStanding
@@ -71,6 +72,8 @@ def status(
         line(f"{invited.center}: {invitation_line(invited)}")
     _tell_totals(found.totals)
     line(_rules(found.rules))
+    for living in found.workers if len(found.workers) > 1 else ():
+        line(_living(living))
     _tell_log(found.log, told_in)
     _tell_clock(found.clock, told_in)
     if not found.log.keys_signed:
@@ -92,6 +95,13 @@ def _tell_totals(totals: Totals) -> None:
         f"receipts {totals.receipts}, quarantined {totals.quarantined}, "
         f"not yet published {totals.published_backlog}, basis {totals.basis}"
     )
+
+
+def _living(worker: WorkerRules) -> str:
+    """Return which of several workers it is, and what it knows."""
+    schemas = "" if worker.schemas is None else f" and {count(worker.schemas, 'schema')}"
+    rules = ", ".join(map(str, worker.rules)) or "none"
+    return f"worker {worker.owner}: {worker.release or 'a release before 0.3'}, knows the rules {rules}{schemas}"
 
 
 def _rules(number: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ import typer
 
 from hub.base import files
 from hub.base.output import line, note
+from hub.base.supervisor import Supervisor
 from hub.cli.options import DataDir, hub_folder, hub_settings
 from hub.protocol.errors import Fatal, NotFound, UsageError
 
@@ -164,10 +166,11 @@ async def _serve(where: HubFolder, cluster: Cluster, settings: WebSettings) -> N
     from hub.base.ending import Ending
     from hub.web.service import run_web
 
-    stop, ending = asyncio.Event(), Ending(END_S)
+    stop, ending, supervisor = asyncio.Event(), Ending(END_S), Supervisor.take(os.environ)
 
     def ask() -> None:
         stop.set()
+        supervisor.stopping()
         ending.begin("it was asked to stop")
 
     loop: Any = asyncio.get_running_loop()
@@ -176,6 +179,7 @@ async def _serve(where: HubFolder, cluster: Cluster, settings: WebSettings) -> N
 
     def ready(port: int) -> None:
         ending.watch_loop()
+        supervisor.ready()
         line(f"listens on port {port} as {', '.join(settings.addresses)}")
 
     await run_web(where, cluster, settings, stop, ready)

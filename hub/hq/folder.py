@@ -1,12 +1,14 @@
 """Where a hub is on this machine: what its data directory holds, and how a command opens it.
 
 keys/            who this hub is (hub.name, its private keys) and trust.note, which centers pin
-hub.sqlite3      ledger, entities, receipts, positions
+hub.sqlite3      ledger, entities, receipts, positions; nothing, where hub.yaml names a server (database.url)
 keys/ca.*        the authority that signs what the hub's own servers show; ca.pem is every office's
 broker/          the embedded broker's data, where `hub up` runs one, and the passwords of its admin and its worker
 hub.yaml         its settings, where it has any of its own (hub.hq.settings)
 worker.json      what the last worker that got ready was told: its broker's address, and never a secret
 worker.log       what the worker of `hub up` printed
+restoring/       while `hub restore` is at work, or was cut off: then there is no hub here
+restored.json    since `hub restore`, until a worker has taken in what HQ had signed beyond the backup
 
 What opens a database is imported where it is needed: `hub --help` needs none of it.
 """
@@ -14,9 +16,9 @@ What opens a database is imported where it is needed: `hub --help` needs none of
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -33,11 +35,13 @@ if TYPE_CHECKING:
     from hub.kafka.cluster import Cluster
     from hub.kafka.security import ClusterSecurity
     from hub.store.log import LogReader
-    from hub.store.read.reads import Reads, Snapshot
-    from hub.store.sqlite import SqliteStore
+    from hub.store.postgres_server import Server
+    from hub.store.read.reads import HqSource, Reads, Snapshot
+    from hub.store.sql_store import SqlStore
     from hub.store.store import HqRows, Store
 
 DEFAULT_HUB: Final = "hub.example"
+RESTORING: Final = "restoring"  # what a restore has not put in its place yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +49,24 @@ class HubFolder:
     """A hub's data directory."""
 
     data_dir: Path
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)  # HUB_* that settings heed
+
+    def place(self) -> Path | Server:
+        """Return where its database is: at a server, if its settings name one. Errors: UsageError for bad settings."""
+        from hub.hq.settings import read_settings
+
+        return read_settings(self.data_dir, self.environment).settings.database.server() or self.database
 
     @property
     def keys(self) -> Path:
-        """Where its keys are."""
+        """Where its keys are: in it, unless the settings name another folder. Errors: UsageError for bad settings."""
+        from hub.hq.settings import keys_folder
+
+        return keys_folder(self.data_dir, self.environment)
+
+    @property
+    def own_keys(self) -> Path:
+        """Where its keys are as long as nobody names another folder; a restore puts them there."""
         return self.data_dir / "keys"
 
     @property
@@ -58,7 +76,7 @@ class HubFolder:
 
     @property
     def database(self) -> Path:
-        """Where its database is."""
+        """Where its database is, unless `place` says a server."""
         return self.data_dir / "hub.sqlite3"
 
     @property
@@ -75,6 +93,35 @@ class HubFolder:
     def worker_file(self) -> Path:
         """What the last worker that got ready was told."""
         return self.data_dir / "worker.json"
+
+    @property
+    def restored_file(self) -> Path:
+        """There as long as a restored hub has not taken in what came after its backup."""
+        return self.data_dir / "restored.json"
+
+    def refuse_half_restored(self) -> None:
+        """Return unless a restore into this folder was cut off. Errors: UsageError with the remedy."""
+        from hub.protocol.errors import UsageError
+
+        if files.kind_at(self.data_dir / RESTORING) is not None:
+            raise UsageError(
+                f"{self.data_dir}: a restore was cut off here, or is at work, so there is no hub yet: run the same "
+                "`hub restore` again, which begins anew"
+            )
+
+    def _refuse_unheard(self) -> None:
+        """Return unless a restored hub has not taken in yet what came after its backup: its own lane may be in that.
+
+        Errors: UsageError with the remedy.
+        """
+        from hub.protocol.errors import UsageError
+
+        if files.kind_at(self.restored_file) is not None:
+            raise UsageError(
+                f"{self.data_dir} was restored, and no worker has read yet what HQ had said since its backup: HQ would "
+                "say it a second time, and otherwise. Start the hub (`hub up` or `hub worker`), and try again when "
+                "`hub status` shows it at work"
+            )
 
     def cluster(self, settings: HubSettings, bootstrap: str | None = None) -> Cluster | None:
         """Return the cluster at the addresses given, or else at those of the settings; None where there are none.
@@ -96,7 +143,8 @@ class HubFolder:
         if addresses == self._embedded_address() and not settings.bootstrap and principals.are_asked():
             security, admins = (principals.security(user, self.authority) for user in (WORKER, ADMIN))
             web = None  # its user is called as HQ calls it
-        return Cluster.at(addresses, security, admins if admins != security else None, web)
+        made = Cluster.at(addresses, security, admins if admins != security else None, web)
+        return replace(made, replicas=settings.replicas)
 
     def admin_cluster(self, settings: HubSettings, bootstrap: str | None = None) -> Cluster | None:
         """Return the same as `known_cluster`, as its admin has it, whatever the client. Errors: as there."""
@@ -140,11 +188,11 @@ class HubFolder:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def reads(self) -> Reads:
+    def reads(self, hq: HqSource | None = None) -> Reads:
         """Open the database for people, for whoever stays. Errors: NotFound; UsageError for one of another release."""
         from hub.store.read.reads import Reads
 
-        return Reads.open(self.database, self._hq_lane)
+        return Reads.open(self.place(), hq or self._hq_lane)
 
     def _hq_lane(self, page: Callable[[int], HqRows]) -> HqLane:
         """Return the hq lane of these rows, verified by the keys here. Errors: Fatal; NotFound without keys."""
@@ -167,12 +215,12 @@ class HubFolder:
             yield log
 
     @asynccontextmanager
-    async def store(self) -> AsyncIterator[SqliteStore]:
+    async def store(self) -> AsyncIterator[SqlStore]:
         """Yield the store of a hub that is there. Errors: those of `reads`."""
-        from hub.store.sqlite import SqliteStore
+        from hub.store.opener import open_store
 
         self.reads().close()
-        store = SqliteStore.open(self.database)
+        store = await open_store(self.place())
         try:
             yield store
         finally:
@@ -185,6 +233,7 @@ class HubFolder:
         """
         from hub.hq.identity import load_identity, make_identity
 
+        self.refuse_half_restored()
         self._close_to_others()
         self.tidy()
         if not (self.keys / "hub.name").exists():
@@ -213,11 +262,13 @@ class HubFolder:
         from hub.hq.headquarters import Headquarters
         from hub.hq.identity import load_identity
         from hub.hq.saying import again
+        from hub.store.opener import open_store
         from hub.store.released import released_schemas
-        from hub.store.sqlite import SqliteStore
 
+        self.refuse_half_restored()
+        self._refuse_unheard()
         identity = load_identity(self.keys)
-        store = SqliteStore.open(self.database)
+        store = await open_store(self.place())
         try:
             headquarters = Headquarters(store, identity, released_schemas())
             await again(headquarters.prepare)

@@ -13,12 +13,17 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+import structlog
+
 from hub.domain.catalogue import KINDS, STREAMS
+from hub.domain.hq_lane import HqLane, HqStretch, hq_readers
 from hub.domain.stream import HQ
 from hub.hq.identity import Identity
 from hub.hq.lane import OwnLane
+from hub.hq.pulse import owner_is_gone
 from hub.ledger.basis import Basis, basis
 from hub.ledger.lane import Lane
+from hub.ledger.owed import Owed, honoured
 from hub.ledger.reading import Reading
 from hub.ledger.step import EntityKey, KnownEntity, Step
 from hub.protocol.avro import Codec, frame
@@ -26,7 +31,9 @@ from hub.protocol.cause import Cause
 from hub.protocol.checkpoint import seal
 from hub.protocol.errors import Fatal, Rejected, Retriable
 from hub.protocol.identifier import uuid7
+from hub.protocol.note import Note
 from hub.protocol.plain_record import PlainRecord
+from hub.protocol.receipt import Receipt
 from hub.protocol.record import (
     CENTER_REGISTERED,
     LANE_OPENED,
@@ -34,6 +41,7 @@ from hub.protocol.record import (
     SEAL_HEADER,
     canonical,
     origin_of,
+    split_canonical,
     write_headers,
 )
 from hub.protocol.rules import NEWEST, Rules
@@ -42,6 +50,9 @@ from hub.protocol.tree import Edge, leaf_hash
 from hub.protocol.verdict import Code
 from hub.store.consolidate import Driver, Instant
 from hub.store.store import Store
+from hub.store.workers import LivingWorker
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +75,7 @@ class Headquarters:
         self._driver = Driver(store, _Sealed(store, self.lane), identity)
 
     async def prepare(self, rules: Rules = NEWEST) -> None:
-        """Open the hq lane where it is new, and announce what this release can read and HQ has not announced.
+        """Open the hq lane where it is new, and announce what every living worker can read and HQ has not announced.
 
         A new hub begins with `rules`; one that is there keeps those in force until somebody adopts others.
         """
@@ -83,19 +94,71 @@ class Headquarters:
                 "keys": [],
             }
             events.append(HqEvent(CENTER_REGISTERED, HQ, record))
+        if not is_new:
+            await self.announce(basis)
+            return
         events += announcements(self._released, set(basis.registry.schemas))
-        if is_new and rules.number > basis.rules.number:
+        if rules.number > basis.rules.number:
             events.append(adoption(rules.number, "a new hub"))
-        if events:
-            await self.say(events)
+        await self.say(events)
+
+    async def announce(self, standing: Basis | None = None) -> tuple[LivingWorker, ...]:
+        """Announce what this release can read and HQ has not announced, once every worker that lives can read it.
+
+        A worker answers events whose schema it lacks by a rejection, which is final. Returns the workers that lack it.
+        """
+        basis = standing or await self.basis()
+        events = announcements(self._released, set(basis.registry.schemas))
+        if not events:
+            return ()
+        wanted, now = {int(event.key) for event in events}, datetime.now(UTC)
+        living = [one for one in await self._store.workers() if one.until > now and not owner_is_gone(one.owner)]
+        if lacking := tuple(one for one in living if not wanted <= one.schemas):
+            log.info(
+                "schemas_not_announced",
+                schemas=len(wanted),
+                lacking=[f"{one.owner} ({one.release})" for one in lacking],
+                meaning="a worker of another release lives that would reject what is sent by them: they wait for it",
+            )
+        else:
+            await self.say(events, expected_basis=basis.size)
+        return lacking
 
     async def basis(self) -> Basis:
         """Return the basis as the sealed hq lane stands. Errors: Fatal where it does not verify."""
-        found = await self.lane.read()
+        return self.basis_of(await self.lane.read())
+
+    def basis_of(self, found: HqLane) -> Basis:
+        """Return the basis that the hq lane makes at some size. Errors: Newer."""
         sealing = self._identity.hq_keys().hqs_at(datetime.now(UTC))
         retired = [key for key in self._identity.hqs() if key not in sealing]
         entities, at = found.entities.values(), found.corrected_at
         return basis(found.size, entities, sealing, self._released, retired, at, found.reasons)
+
+    async def take_in(self, stretch: HqStretch) -> None:
+        """Append what HQ has sealed and given a receipt for, byte for byte: its database went back to before that.
+
+        Errors: Malformed where it does not follow, or is not HQ's word; NotAsSigned; Retriable and Fatal as of `say`.
+        """
+        lane = await self.lane.read()
+        lane.taken([stretch], self._identity.hq_keys(), hq_readers(self._released))
+        claimed = (await self._store.claim([HQ], "headquarters"))[HQ]
+        receipt = Receipt.from_text(Note.from_bytes(stretch.receipt).text)
+        offset, arrived_ms = claimed.intake.offset or 0, int(receipt.recorded_at.timestamp() * 1000)
+        records = []
+        for number, data in enumerate(stretch.events):
+            headers, value = split_canonical(data)
+            signed = [(SEAL_HEADER, stretch.seal)] if number == len(stretch.events) - 1 else []
+            key = dict(headers).get("ce_subject")
+            records.append(PlainRecord(key, value, [*headers, *signed], offset + number, arrived_ms))
+        await self._driver.consolidate(
+            Reading.of(claimed.intake),
+            claimed.term,
+            records,
+            self.basis_of(lane),
+            Instant(receipt.recorded_at, time.monotonic()),
+            honour=lambda step: honoured(step, Owed(HQ, receipt, stretch.receipt)),
+        )
 
     async def say(
         self, events: Sequence[HqEvent], now: datetime | None = None, expected_basis: int | None = None

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from hub.hq.folder import HubFolder
-from hub.protocol.errors import NotFound
+from hub.ledger.halt import Why
+from hub.protocol.errors import Conflict, NotFound, UsageError
 from hub.protocol.proof import EXTRA_BYTES_MAX, TlogProof
+from hub.protocol.receipt import LINE_BYTES_MAX, is_line
 from hub.store.log import LogReader, LogStanding
 
 
@@ -28,6 +32,29 @@ def checkpoint(where: HubFolder, size: int | None = None, *, believed: bool = Fa
         what = "no checkpoint is believed yet" if believed and newest is None else "HQ's log has no such checkpoint"
         raise NotFound(f"{what}; `hub log status` says how the log stands")
     return found
+
+
+async def begin_anew(where: HubFolder, size: int, reason: str) -> int:
+    """Let HQ's log go on behind `size` without what can't be had again; return how many receipts are given up.
+
+    Only what a person confirms in these words is ever lost: the size has to be the one that the log stands still for.
+    Errors: NotFound where there is no hub; Conflict where nothing is missing, or the log stands still for another size.
+    """
+    if not is_line(reason):
+        raise UsageError(f"--reason: expected one line of at most {LINE_BYTES_MAX} bytes")
+    found = standing(where)
+    halt = found.rolled_back
+    if halt is None and not found.owed:
+        raise Conflict("HQ's log lacks nothing: there is nothing to give up")
+    if halt is not None and halt.why not in (Why.SIGNED_BEYOND, Why.COSIGNED_BEYOND):
+        raise Conflict(f"HQ's log stands still for another reason ({halt.why}), which `hub log status` says")
+    wanted = int(halt.values["size"]) if halt is not None else found.size
+    if size != wanted:
+        raise Conflict(f"the newest checkpoint that was signed is of size {wanted}, and you have named {size}")
+    async with where.store() as store:
+        await store.owed.begin_log(size, reason, datetime.now(UTC))
+        # From here on a worker takes the log in with what is lost; and judges anew what it had held back.
+        return await store.owed.forget()
 
 
 def prove(where: HubFolder, lane: str, sequence: int) -> TlogProof:

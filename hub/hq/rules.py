@@ -31,6 +31,9 @@ class WorkerRules(ReadModel):
         description="Its release, as it says; empty for one of a release before 0.3, which says nothing"
     )
     rules: tuple[int, ...] = Field(description="The numbers of the rules that it knows")
+    schemas: int | None = Field(
+        default=None, description="How many schemas of events it can read; None for one that does not say"
+    )
 
 
 class RulesStanding(ReadModel):
@@ -76,7 +79,12 @@ def living(
             nothing; of one on another machine that never said anything nobody here can tell.
     """
     found = [
-        WorkerRules(owner=worker.owner, release=worker.release, rules=worker.rules)
+        WorkerRules(
+            owner=worker.owner,
+            release=worker.release,
+            rules=worker.rules,
+            schemas=len(worker.schemas) or None,
+        )
         for worker in said
         if worker.until > now and not owner_is_gone(worker.owner)
     ]

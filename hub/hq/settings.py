@@ -19,6 +19,8 @@ from pydantic_core import PydanticCustomError
 from hub.base import files
 from hub.base.access import Servers, holds_table, host_and_port
 from hub.base.ending import END_S
+from hub.base.metrics.options import MetricsOptions
+from hub.base.traces.options import TracesOptions
 from hub.hq.other_security import OtherSecurity
 from hub.hq.web_options import WebOptions
 from hub.kafka.security import ClusterSecurity
@@ -27,6 +29,7 @@ from hub.protocol.errors import Malformed, UsageError
 from hub.protocol.host import require_one_reading
 from hub.protocol.invitation import check_broker_address
 from hub.protocol.plain_yaml import load_yaml
+from hub.store.postgres_server import Server
 from hub.store.store import QUARANTINE_QUOTA_BYTES
 
 FILE: Final = "hub.yaml"
@@ -42,6 +45,7 @@ WORKER_STOP_S: Final = 6.0
 
 # What the environment may set instead of the file. A secret is better there than in a file.
 VARIABLES: Final = {
+    "HUB_KEYS": "keys",
     "HUB_BOOTSTRAP": "bootstrap",
     "HUB_USERNAME": "security.username",
     "HUB_PASSWORD": "security.password",
@@ -49,7 +53,12 @@ VARIABLES: Final = {
     "HUB_ADMIN_PASSWORD": "admin.password",
     "HUB_WEB_USERNAME": "web.security.username",
     "HUB_WEB_PASSWORD": "web.security.password",
+    "HUB_DATABASE_URL": "database.url",
+    "HUB_DATABASE_PASSWORD_FILE": "database.password_file",
+    "HUB_DATABASE_CA_FILE": "database.ca_file",
     "HUB_INSTANCE": "worker.instance",
+    "HUB_METRICS_LISTEN": "metrics.listen",
+    "HUB_TRACES_ENDPOINT": "traces.endpoint",
 }
 
 
@@ -74,6 +83,14 @@ class GroupOptions(BaseModel):
 class WorkerOptions(GroupOptions):
     """How a worker works."""
 
+    group: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        pattern=r"^[A-Za-z0-9._-]+$",
+        description="the Kafka group in which this hub's workers share the lanes, the same for all of them; none: the "
+        "hub's own, `hub-workers.<hub>`, or that of an older worker that still reads",
+    )
     stall_s: float = Field(
         default=STALL_S,
         gt=0,
@@ -169,17 +186,60 @@ class WebSection(WebOptions):
     security: OtherSecurity = OtherSecurity()
 
 
+class DatabaseOptions(BaseModel):
+    """Where HQ's database is: in a SQLite file of the data directory, or at a PostgreSQL server."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str | None = Field(default=None, description="postgresql://user@host:5432/database, without a password")
+    password_file: Path | None = Field(default=None, description="a file with the user's password")
+    ca_file: Path | None = Field(default=None, description="the authority of the server's certificate")
+
+    @model_validator(mode="after")
+    def _is_an_address(self) -> DatabaseOptions:
+        if self.url is None and (self.password_file or self.ca_file):
+            raise PydanticCustomError("database", "expected url beside password_file and ca_file, came none")
+        if self.url is not None:
+            try:
+                Server.at(self.url, ca_file=self.ca_file)
+            except UsageError as exc:
+                raise PydanticCustomError("database", "{said}", {"said": str(exc)}) from exc
+        return self
+
+    def beneath(self, data_dir: Path) -> DatabaseOptions:
+        """Return the same, files named from the data directory."""
+        named = {"password_file": self.password_file, "ca_file": self.ca_file}
+        return self.model_copy(update={name: path and data_dir / path for name, path in named.items()})
+
+    def server(self) -> Server | None:
+        """Return the server; None where the database is a file."""
+        return None if self.url is None else Server.at(self.url, self.password_file, self.ca_file)
+
+
 class HubSettings(BaseModel):
     """One hub's settings. Paths are relative to its data directory."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    keys: Path | None = Field(
+        default=None, description="the folder that has the hub's keys, such as a mounted secret; else keys/ beside this"
+    )
     bootstrap: Servers = ()
+    offices: Servers = ()
+    replicas: int | None = Field(
+        default=None,
+        ge=1,
+        le=9,
+        description="copies that each topic gets, on brokers of their own; none: three, or as many as brokers live",
+    )
     security: ClusterSecurity = ClusterSecurity()
     admin: OtherSecurity = OtherSecurity()
     broker: BrokerOptions = BrokerOptions()
     worker: WorkerOptions = WorkerOptions()
+    metrics: MetricsOptions = MetricsOptions()
+    traces: TracesOptions = TracesOptions()
     web: WebSection = WebSection()
+    database: DatabaseOptions = DatabaseOptions()
 
     @model_validator(mode="after")
     def _others_get_in(self) -> HubSettings:
@@ -238,8 +298,21 @@ def read_settings(data_dir: Path, environment: Mapping[str, str]) -> InForce:
     security = settings.security.beneath(data_dir)
     web = settings.web.beneath(data_dir)
     web = web.model_copy(update={"security": web.security.beneath(data_dir)})
-    beneath = {"security": security, "admin": settings.admin.beneath(data_dir), "web": web}
+    beneath = {
+        "keys": settings.keys and data_dir / settings.keys,
+        "security": security,
+        "admin": settings.admin.beneath(data_dir),
+        "web": web,
+        "database": settings.database.beneath(data_dir),
+    }
     return InForce(settings.model_copy(update=beneath), origins)
+
+
+def keys_folder(data_dir: Path, environment: Mapping[str, str]) -> Path:
+    """Return where the keys of the hub in this directory are. Errors: UsageError for no name; others' mistakes pass."""
+    said = environment.get("HUB_KEYS") or _read(data_dir / FILE).get("keys", "keys")
+    is_name = isinstance(said, str) and said != ""
+    return data_dir / str(said if is_name else read_settings(data_dir, environment).settings.keys or "keys")
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from hub.hq.clock import ClockStanding, clock_standing
 from hub.hq.folder import HubFolder
 from hub.hq.identity import ROOT, TRUST_FILE
 from hub.hq.pulse import WorkerStanding, owner_is_gone, worker_standing
+from hub.hq.rules import WorkerRules, living
 from hub.ledger.halt import Halt
 from hub.ledger.lane import Status
 from hub.protocol.control import is_center_id
@@ -57,6 +58,8 @@ class LogStatus(ReadModel):
     believed_size: int = Field(description="The newest size that more than half of them have cosigned")
     behind: int = Field(description="How many receipts are not in the log yet")
     rolled_back: Halt | None = Field(description="Why nothing is signed any more; None where all is well")
+    owed: int = Field(default=0, description="Receipts that HQ has signed, to come to again since a restore")
+    lost: int = Field(default=0, description="Leaves whose receipts a person has given up")
     centers: tuple[WitnessStanding, ...] = Field(description="How far each active center has cosigned")
     strange_cosignatures: int = Field(description="Good cosignatures of checkpoints that HQ's database does not have")
     keys_signed: bool = Field(description="Whether the trust note names the log's keys, so that centers can check it")
@@ -82,6 +85,9 @@ class HubStatus(ReadModel):
         description="The centers' newest invitations that are open, expired, or tell of somebody else"
     )
     rules: int = Field(description="The number of the rules that HQ judges by")
+    workers: tuple[WorkerRules, ...] = Field(
+        description="Every worker that lives, of which release it is, and what it knows"
+    )
     log: LogStatus = Field(description="HQ's log")
     clock: ClockStanding = Field(description="Whether lanes stand at times to come, since HQ's clock was ahead")
     broker: BrokerStanding = Field(description="The broker")
@@ -95,6 +101,7 @@ async def read_status(where: HubFolder, cluster: Cluster | None = None) -> HubSt
     with where.snapshot() as now:
         registered, intakes = now.centers(), {intake.center: intake for intake in now.intakes()}
         totals, rules = now.totals(), now.rules()
+        said = now.workers()
         invitations = _telling(now.invitations(datetime.now(UTC)))
         log = _log(now, keys_signed=_log_keys_signed(where))
         clock = clock_standing(now, datetime.now(UTC))
@@ -112,6 +119,7 @@ async def read_status(where: HubFolder, cluster: Cluster | None = None) -> HubSt
         totals=totals,
         invitations=invitations,
         rules=rules,
+        workers=living(said, tuple(intakes.values()), worker, at),
         log=log,
         clock=clock,
         broker=BrokerStanding(bootstrap=None if cluster is None else cluster.bootstrap, state=state),

@@ -29,13 +29,16 @@ def kafka_way(
 ) -> KafkaWay:
     """Return how offices reach the brokers: as HQ's own worker does, but for what is given.
 
-    Where the embedded broker listens for offices, they are told the address that it is to be known by.
+    Where the embedded broker listens for offices, they are told the address that it is to be known by; where brokers of
+    the user's own have another listener for offices, what `offices` in hub.yaml names.
     Errors: UsageError.
     """
     cluster = where.known_cluster(settings)
     if bootstrap is None and settings.broker.offices is not None and not settings.bootstrap:
         host, port = settings.broker.offices[1]
         bootstrap = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    if bootstrap is None and settings.bootstrap and settings.offices:
+        bootstrap = ",".join(settings.offices)
     if cluster is None and (bootstrap is None or protocol is None):
         raise UsageError(
             "it is not known yet where the brokers are: start `hub up` first, or set bootstrap and security in hub.yaml"

@@ -31,6 +31,7 @@ class Cluster:
     Shapes: `clients` makes them, which are started here; where they come from does not make it another cluster.
             `admins` is how an admin client gets in, which makes topics and gives rights; None: as all others do.
             `web` is how the HTTPS way in gets in, which needs rights of its own; None: nothing is said of it.
+            `replicas` is how many brokers have each topic; None: three, or as many as there are when it is made.
     """
 
     servers: tuple[str, ...]
@@ -38,6 +39,7 @@ class Cluster:
     admins: Security | None = None
     clients: Clients = field(default=AIOKAFKA, compare=False, repr=False)
     web: Security | None = None
+    replicas: int | None = None
 
     @classmethod
     def at(

@@ -309,10 +309,14 @@ def invited_rights(one: Invited) -> set[Right]:
 
 
 def worker_rights(name: str) -> set[Right]:
-    """Return what HQ's worker may do: read what centers write, write what HQ says, and make nothing."""
+    """Return what HQ's worker may do: read what centers write, write what HQ says, and make nothing.
+
+    Of what it answers it reads, when it starts, what its database may not know: what it had signed before it died.
+    """
     principal = user(name)
     return {
         _topics(principal, topic_in(""), Operation.READ),
+        _topics(principal, topic_out(""), Operation.READ),
         _topics(principal, topic_out(""), Operation.WRITE),
         _topics(principal, "state.", Operation.WRITE),
         _topic(principal, "events", Operation.WRITE),
@@ -320,7 +324,8 @@ def worker_rights(name: str) -> set[Right]:
         _topics(principal, "hub.", Operation.WRITE),
         _topics(principal, INVITED, Operation.READ),
         _topics(principal, INVITED, Operation.WRITE),
-        Right(principal, Resource.GROUP, GROUP, Pattern.LITERAL, Operation.READ),
+        Right(principal, Resource.GROUP, GROUP, Pattern.LITERAL, Operation.READ),  # that of releases up to 0.2
+        Right(principal, Resource.GROUP, f"{GROUP}.", Pattern.PREFIXED, Operation.READ),
     }
 
 

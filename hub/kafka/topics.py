@@ -40,6 +40,10 @@ INVITATION_RETENTION_MS: Final = 7 * DAY_MS
 INVITATION_BYTES_MAX: Final = 64 << 10  # of one record; a request has a quarter of it
 INVITATION_LOG_BYTES: Final = 16 << 20  # a stranger with an invitation fills no disk: this much is kept, and a segment
 REPLICAS_WANTED = 3
+IN_SYNC: Final = "min.insync.replicas"
+IN_SYNC_MIN: Final = 2  # of three or more: what is acknowledged outlives any one broker, and any one may be away
+BROKERS_WAIT_S: Final = 20.0
+BROKERS_POLL_S: Final = 0.5
 CREATED_AT_ONCE: Final = 200  # topics; each takes up to a dozen of the 10,000 records that one request may
 # The broker's own clock stands in the records of such a topic: HQ and connectors compare theirs with it.
 ARRIVAL: Final = {"message.timestamp.type": "LogAppendTime"}
@@ -157,10 +161,11 @@ async def ensure_topics(cluster: Cluster, specs: Iterable[TopicSpec]) -> list[st
                 raise OtherPartitions(name, count, wanted[name].partitions)
         made, missing = list[str](), [spec for name, spec in wanted.items() if name not in present]
         # A controller does one request at once or not at all, and refuses one that would take too many of its records.
+        replicas = await _replicas(admin, cluster) if missing else 0
         for start in range(0, len(missing), CREATED_AT_ONCE):
             chunk = missing[start : start + CREATED_AT_ONCE]
             async with _in_time(cluster):
-                made += await _create(admin, chunk)
+                made += await _create(admin, chunk, replicas)
                 await _wait_for_leaders(admin, {spec.name: spec for spec in chunk})
         async with _in_time(cluster):
             await _wait_for_leaders(admin, {name: spec for name, spec in wanted.items() if name in present})
@@ -236,12 +241,34 @@ async def _partitions(admin: Admin, names: Sequence[str] | None) -> dict[str, in
     return {topic["topic"]: len(topic["partitions"]) for topic in topics if topic["error_code"] not in hidden}
 
 
-async def _create(admin: Admin, specs: Sequence[TopicSpec]) -> list[str]:
+async def _replicas(admin: Admin, cluster: Cluster) -> int:
+    """Return how many brokers shall have what is made, once so many live. Errors: Retriable.
+
+    What is made with fewer keeps fewer for ever: nobody puts more copies beside them later.
+    """
+    async with _in_time(cluster):
+        living = len((await admin.describe_cluster())["brokers"])
+    if cluster.replicas is None:
+        return min(REPLICAS_WANTED, living)
+    ends_s = asyncio.get_running_loop().time() + BROKERS_WAIT_S
+    while living < cluster.replicas:
+        if asyncio.get_running_loop().time() > ends_s:
+            raise Retriable(
+                f"{cluster.bootstrap}: topics are missing, and wait until {cluster.replicas} brokers live (`replicas` "
+                f"in the settings); {living} of them do"
+            )
+        await asyncio.sleep(BROKERS_POLL_S)
+        async with _in_time(cluster):
+            living = len((await admin.describe_cluster())["brokers"])
+    return cluster.replicas
+
+
+async def _create(admin: Admin, specs: Sequence[TopicSpec], replicas: int) -> list[str]:
     if not specs:
         return []
-    replicas = min(REPLICAS_WANTED, len((await admin.describe_cluster())["brokers"]))
+    kept = {IN_SYNC: str(IN_SYNC_MIN)} if replicas > IN_SYNC_MIN else {}
     answer = await admin.create_topics(
-        [NewTopic(spec.name, spec.partitions, replicas, topic_configs=dict(spec.configs)) for spec in specs]
+        [NewTopic(spec.name, spec.partitions, replicas, topic_configs={**kept, **spec.configs}) for spec in specs]
     )
     made = []
     if refused := sorted(name for name, code, *_ in answer.topic_errors if code in NOT_ALLOWED):

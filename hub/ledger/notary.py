@@ -84,7 +84,10 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """What one transaction writes: the log after it, the leaves, the full tiles, each lane's cursor, the time."""
+    """What one transaction writes: the log after it, the leaves, the full tiles, each lane's cursor, the time.
+
+    Shapes: `lost` are leaves that HQ has signed and whose receipts it has no more: index and hash.
+    """
 
     before: int
     log: Log
@@ -92,6 +95,7 @@ class Addition:
     tiles: list[FullTile]
     logged: dict[int, int]  # lane's number → last sequence that is in the log now
     signed_at: datetime
+    lost: tuple[tuple[int, bytes], ...] = ()
 
 
 @value_class
@@ -126,13 +130,13 @@ def append(log: Log, receipts: Sequence[Unlogged], keys: Sequence[Signer], at: d
         for index, (receipt, hashed) in enumerate(zip(receipts, hashes, strict=True), log.size)
     ]
     edge = log.edge.append(hashes)
-    tiles, right = _fill(log.size, log.right, hashes)
+    tiles, right = fill(log.size, log.right, hashes)
     note = sign_checkpoint(Checkpoint(log.origin, edge.size, edge.root), keys, at)
     logged = {receipt.lane_id: receipt.last for receipt in receipts}
     return Addition(log.size, Log(log.origin, edge, right, note), leaves, tiles, logged, at)
 
 
-def _fill(size: int, right: Right, hashes: Sequence[bytes]) -> tuple[list[FullTile], Right]:
+def fill(size: int, right: Right, hashes: Sequence[bytes]) -> tuple[list[FullTile], Right]:
     """Return the tiles that become full when `hashes` follow `size` leaves, and the partial ones then."""
     tiles: list[FullTile] = []
     partial: list[tuple[bytes, ...]] = []

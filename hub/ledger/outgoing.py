@@ -5,18 +5,36 @@ else, and everything after a failure, is read from SQL. So a process that dies l
 that gets none asks again.
 
     a commit               queued, or left to SQL: where too much waits, or the bytes of a record are not in memory
-    a lane is taken over   its center is behind: SQL is asked what the last owner left; its states go out twice
+    a lane is taken over   its center is behind: SQL is asked what the last owner left; its states go out again, twice
+    it was taken from us   nothing of its center goes out any more
     the broker has it      the cursor moves; it is stored within a second
     the broker failed      nothing is in flight or queued any more: all of it is behind, and comes from SQL
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from hub.domain.stream import HQ
+from hub.ledger.flight import (
+    Answering,
+    Asked,
+    Backlog,
+    Flight,
+    Loading,
+    Looking,
+    Publishing,
+    Repeat,
+    backlog_of,
+    center_in,
+    centers_of,
+    comes_from_sql,
+    is_repeat,
+    repeating,
+    rest_of,
+)
 from hub.ledger.publication import RECEIPT, Answer, Publication
 
 QUEUE_EVENTS_MAX: Final = 20_000  # over it a lane is left to SQL
@@ -29,69 +47,6 @@ CURSOR_DELAY_MAX_S: Final = 1.0  # until an acknowledged cursor is stored, under
 
 
 @dataclass(frozen=True, slots=True)
-class Backlog:
-    """What of a lane must be read from SQL: behind `after`, at least up to `upto`."""
-
-    origin: str
-    center: str
-    after: int
-    upto: int
-
-
-@dataclass(frozen=True, slots=True)
-class Repeat:
-    """A lane's states that are to go out once more, at a moment."""
-
-    at_s: float
-    backlog: Backlog
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """An answer that is to go out, and how many publications must have left the queue before a receipt may."""
-
-    answer: Answer
-    behind: int
-
-
-@dataclass(frozen=True, slots=True)
-class Answering:
-    """Send these answers, in this order."""
-
-    answers: Sequence[Answer]
-
-
-@dataclass(frozen=True, slots=True)
-class Looking:
-    """Ask SQL for the cursors of these centers' lanes, and which of them have something to publish."""
-
-    centers: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Loading:
-    """Load the next publication of a backlog from SQL; then tell it by `loaded`."""
-
-    backlog: Backlog
-    states_only: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Publishing:
-    """Send these publications, of each lane in order; only their states, if they are repeated.
-
-    Those that were loaded from SQL are the first of their center's backlogs, or of `repeats`.
-    """
-
-    publications: Sequence[Publication]
-    states_only: bool = False
-    is_loaded: bool = False
-
-
-Flight = Answering | Looking | Loading | Publishing
-
-
-@dataclass(frozen=True, slots=True)
 class Outgoing:
     """What one worker has to publish, for one that publishes one flight at a time.
 
@@ -99,7 +54,8 @@ class Outgoing:
             may have something in SQL that is not here, `backlogs` are what is known of it, of each center its oldest
             lane first, and the center whose turn is next first; the broker has everything of a lane up to its
             `cursors`, of which those in `unstored` are not in SQL yet; `has_loaded` says that the newest flight came
-            from SQL; a producer is there while it `is_linked`.
+            from SQL; a producer is there while it `is_linked`. What is queued of the centers in `gone` is somebody
+            else's to send; `settled` has the lanes whose noted states went out, each with the number of its note.
     Units:  moments are in seconds of one monotonic clock.
     """
 
@@ -107,9 +63,11 @@ class Outgoing:
     queued: int = 0
     taken: int = 0
     answers: tuple[Asked, ...] = ()
-    behind: frozenset[str] = frozenset({HQ})
+    behind: frozenset[str] = frozenset()
     backlogs: Mapping[str, tuple[Backlog, ...]] = field(default_factory=dict)
     repeats: tuple[Repeat, ...] = ()
+    settled: tuple[tuple[str, int], ...] = ()
+    gone: frozenset[str] = frozenset()
     cursors: Mapping[str, int] = field(default_factory=dict)
     unstored: Mapping[str, int] = field(default_factory=dict)
     stored_at_s: float = float("-inf")
@@ -133,7 +91,7 @@ class Outgoing:
         if not centers or not self.is_linked:
             return False
         owed = frozenset(centers)
-        if not _comes_from_sql(self.flight) and not owed.isdisjoint(_centers_of(self.flight)):
+        if not comes_from_sql(self.flight) and not owed.isdisjoint(centers_of(self.flight)):
             return True
         return any(publication.center in owed for publication in self.queue)
 
@@ -167,13 +125,52 @@ class Outgoing:
         """There may be something in SQL of these centers."""
         return replace(self, behind=self.behind.union(centers))
 
-    def adopted(self, centers: Iterable[str], unpublished: Iterable[tuple[str, int, int]], at_s: float) -> Outgoing:
-        """These centers' lanes are ours now: publish what their last owner left, and its states again at `at_s`.
+    def adopted(
+        self,
+        centers: Collection[str],
+        unpublished: Iterable[tuple[str, int, int]],
+        at_s: float,
+        late_s: float = float("inf"),
+    ) -> Outgoing:
+        """These centers' lanes are ours now: publish what their last owner left, and its states again at these moments.
 
         A state that the last owner sent may arrive after a newer one of ours; sent again, the newest stands last.
         """
-        again = (Repeat(at_s, _backlog(*lane)) for lane in unpublished)
-        return replace(self.looked_at(centers), repeats=(*self.repeats, *again))
+        moments = [(at_s, False), *([(late_s, True)] if late_s < float("inf") else [])]
+        found = [backlog_of(*lane) for lane in unpublished]
+        again = [Repeat(moment, lane, is_late) for moment, is_late in moments for lane in found]
+        repeats = repeating(self.repeats, again, self._on_its_way)
+        return replace(self.looked_at(centers), repeats=repeats, gone=self.gone.difference(centers))
+
+    def noted_again(self, found: Iterable[tuple[str, int, int, int]], now_s: float) -> Outgoing:
+        """SQL has (origin, after, size, times) of lanes whose states somebody has sent too late."""
+        known = {(repeat.backlog.origin, repeat.noted) for repeat in self.repeats} | set(self.settled)
+        again = [
+            Repeat(now_s, backlog_of(origin, after, size), noted=times)
+            for origin, after, size, times in found
+            if (origin, times) not in known
+        ]
+        return replace(self, repeats=repeating(self.repeats, again, self._on_its_way))
+
+    @property
+    def _on_its_way(self) -> int:
+        """How many of the repeats are in flight: the first one, or none."""
+        return 1 if is_repeat(self.flight) else 0
+
+    def dropped(self, centers: Collection[str]) -> Outgoing:
+        """These centers' lanes are somebody else's: nothing of theirs is sent any more.
+
+        Only between two flights. What the broker has acknowledged is still to be stored.
+        """
+        assert self.flight is None, self.flight
+        return replace(
+            self,
+            gone=self.gone.union(centers),
+            behind=self.behind.difference(centers),
+            backlogs={center: lanes for center, lanes in self.backlogs.items() if center not in centers},
+            repeats=tuple(repeat for repeat in self.repeats if repeat.backlog.center not in centers),
+            settled=tuple((origin, times) for origin, times in self.settled if center_in(origin) not in centers),
+        )
 
     def linked(self) -> Outgoing:
         """There is a producer."""
@@ -230,8 +227,8 @@ class Outgoing:
             events += size_of(publication)
             origin, center = publication.origin, publication.center
             known = reached.get(origin, self.cursors.get(origin, 0 if publication.first == 1 else None))
-            if center in left:
-                continue  # SQL is asked for all of it, in its order
+            if center in left or center in self.gone:
+                continue  # SQL is asked for all of it, in its order; by somebody else, if it is gone
             if center in backlogs or _lacks_bytes(publication):
                 if not _join(backlogs, publication, known):
                     left.add(center)
@@ -266,7 +263,7 @@ class Outgoing:
         for origin, stored, size in unpublished:
             after = max(stored, reached.get(origin, 0))
             if after < size:
-                backlog = _backlog(origin, after, size)
+                backlog = backlog_of(origin, after, size)
                 found.setdefault(backlog.center, {})[origin] = backlog
         backlogs = dict(self.backlogs)
         for center, lanes in found.items():
@@ -313,23 +310,24 @@ class Outgoing:
         """The backlog of this center that was worked at is done up to `last`. The next center has its turn."""
         backlogs = dict(self.backlogs)
         first, *others = backlogs.pop(center)
-        if rest := (*_rest(first, last), *others):
+        if rest := (*rest_of(first, last), *others):
             backlogs[center] = rest
         return replace(self, backlogs=backlogs, flight=None)
 
     def _repeated(self, last: int | None) -> Outgoing:
         """The states of the first repeat went out up to `last`; None if SQL has no more of them."""
         repeat = self.repeats[0]
-        again = tuple(Repeat(repeat.at_s, backlog) for backlog in _rest(repeat.backlog, last))
-        return replace(self, repeats=(*again, *self.repeats[1:]), flight=None)
+        again = tuple(replace(repeat, backlog=backlog) for backlog in rest_of(repeat.backlog, last))
+        settled = self.settled if again or not repeat.noted else (*self.settled, (repeat.backlog.origin, repeat.noted))
+        return replace(self, repeats=(*again, *self.repeats[1:]), settled=settled, flight=None)
 
     def failed(self) -> Outgoing:
         """The broker did not take what was in flight, or we can't know: all that was to be sent comes from SQL again.
 
         Answers are in no SQL, and states that are repeated later have their own time: both stay as they are.
         """
-        flight = self.flight if not isinstance(self.flight, Answering) and not _is_repeat(self.flight) else None
-        unsent = {publication.center for publication in self.queue}.union(self.backlogs, _centers_of(flight))
+        flight = self.flight if not isinstance(self.flight, Answering) and not is_repeat(self.flight) else None
+        unsent = {publication.center for publication in self.queue}.union(self.backlogs, centers_of(flight))
         behind = self.behind | unsent
         taken = self.taken + len(self.queue)
         return replace(self, queue=(), queued=0, taken=taken, backlogs={}, behind=behind, flight=None, is_linked=False)
@@ -339,19 +337,14 @@ class Outgoing:
         unstored = {origin: last for origin, last in self.unstored.items() if last > cursors.get(origin, 0)}
         return replace(self, unstored=unstored, stored_at_s=now_s)
 
+    def noted_done(self, settled: Collection[tuple[str, int]]) -> Outgoing:
+        """SQL knows that these went out again."""
+        return replace(self, settled=tuple(one for one in self.settled if one not in settled))
+
 
 def size_of(publication: Publication) -> int:
     """Return how many events a publication speaks of, the rejected ones too: their receipts take room as well."""
     return publication.last - publication.first + 1
-
-
-def _backlog(origin: str, after: int, upto: int) -> Backlog:
-    return Backlog(origin, origin.split("/")[-2], after, upto)
-
-
-def _rest(backlog: Backlog, last: int | None) -> tuple[Backlog, ...]:
-    """Return what is left of a backlog behind `last`, if anything is."""
-    return () if last is None or last >= backlog.upto else (replace(backlog, after=last),)
 
 
 def _lacks_bytes(publication: Publication) -> bool:
@@ -368,27 +361,5 @@ def _join(backlogs: dict[str, tuple[Backlog, ...]], publication: Publication, af
     if after is None or len(waiting) >= BACKLOGS_MAX or any(lane.origin == publication.origin for lane in waiting):
         return False
     if publication.last > after:
-        backlogs[publication.center] = (*waiting, _backlog(publication.origin, after, publication.last))
+        backlogs[publication.center] = (*waiting, backlog_of(publication.origin, after, publication.last))
     return True
-
-
-def _comes_from_sql(flight: Flight | None) -> bool:
-    return isinstance(flight, Looking | Loading) or (isinstance(flight, Publishing) and flight.is_loaded)
-
-
-def _is_repeat(flight: Flight | None) -> bool:
-    return isinstance(flight, Loading | Publishing) and flight.states_only
-
-
-def _centers_of(flight: Flight | None) -> Collection[str]:
-    match flight:
-        case Answering(answers):
-            return {answer.center for answer in answers}
-        case Looking(centers):
-            return centers
-        case Loading(backlog):
-            return {backlog.center}
-        case Publishing(publications):
-            return {publication.center for publication in publications}
-        case None:
-            return set()

@@ -27,8 +27,14 @@ def subjects(stretches: Iterable[Stretch]) -> tuple[frozenset[EntityKey], frozen
     for stretch in stretches:
         for event in stretch.events:
             subject, known = event.headers.get("ce_subject"), _SUBJECTS.get(event.headers.get("ce_type") or b"")
-            if known is not None and subject is not None:
-                key = known[0], subject.decode("utf-8", "replace")
+            # No entity has an id that is not printable ASCII: such an event is rejected, whatever else there is.
+            if (
+                known is not None
+                and subject is not None
+                and subject.isascii()
+                and (text := subject.decode()).isprintable()
+            ):
+                key = known[0], text
                 found.add(key)
                 if known[1]:
                     whole.add(key)

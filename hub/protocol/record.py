@@ -164,6 +164,7 @@ def write_headers(
     dataschema: str,
     correlation_id: str | None = None,
     causation_id: str | None = None,
+    traceparent: str | None = None,
 ) -> list[tuple[str, bytes]]:
     """Return the headers of one event, sorted by name (the order HQ reads fastest)."""
     headers = [
@@ -177,6 +178,7 @@ def write_headers(
         ("ce_specversion", "1.0"),
         ("ce_subject", subject),
         ("ce_time", write_time(time)),
+        ("ce_traceparent", traceparent),
         ("ce_type", event_type),
         ("content-type", CONTENT_TYPE.decode()),
     ]

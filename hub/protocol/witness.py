@@ -1,6 +1,10 @@
 """What a witness tells HQ: a cosignature on a checkpoint of HQ's log, or that something about the log is wrong.
 
-Both are control records on `in.<center>` (see `hub.protocol.control`), of the kinds `cosignature` and `alarm`. A
+What HQ has signed and its database does not have any more, since it was put back from a copy, a center *lends* it:
+receipts, byte for byte, and the leaves of its log with a checkpoint (`lent_log`). HQ's own signatures are on them.
+
+All are control records on `in.<center>` (see `hub.protocol.control`), of the kinds `cosignature`, `alarm`, `receipt`
+and `log`. A
 cosignature is a note of the checkpoint's text with the one line of the center's witness key (C2SP tlog-cosignature).
 An alarm is a note signed by the center's seal key as presence is:
 
@@ -27,8 +31,13 @@ from hub.protocol.moment import write_time
 from hub.protocol.note import Note, Signature, Signer
 from hub.protocol.receipt import one_line, read_number, read_own_time
 from hub.protocol.record import ID
+from hub.protocol.tree import HASH_BYTES
 
 COSIGNATURE_KIND: Final = "cosignature"
+LENT_RECEIPT_KIND: Final = "receipt"
+LENT_LOG_KIND: Final = "log"
+LENT_LOG: Final = b"cohub-log/v1"
+LENT_LEAVES_MAX: Final = 4_096  # of one record, 128 KiB
 ALARM_KIND: Final = "alarm"
 ALARM: Final = "cohub-alarm/v1"
 REASON_BYTES_MAX: Final = 500
@@ -69,6 +78,33 @@ def open_cosigned(data: bytes) -> Cosigned:
         raise Malformed(f"cosignature: expected one signature line, got {len(note.signatures)}")
     (line,) = note.signatures
     return Cosigned(Checkpoint.from_text(note.text), note, line, cosigned_at(line))
+
+
+@dataclass(frozen=True, slots=True)
+class LentLog:
+    """Leaves of HQ's log behind `after` of them, in order, and a checkpoint of HQ's that they lead towards."""
+
+    after: int
+    leaves: tuple[bytes, ...]
+    note: bytes
+
+    def to_bytes(self) -> bytes:
+        """Return the record's value: a line with both numbers, the leaves, the note."""
+        return b"%s %d %d\n%s%s" % (LENT_LOG, self.after, len(self.leaves), b"".join(self.leaves), self.note)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Return what was lent, nothing of it verified. Errors: Malformed."""
+        line, _, rest = data.partition(b"\n")
+        words = line.decode("ascii", "replace").split(" ")
+        if len(words) != 3 or words[0] != LENT_LOG.decode():
+            raise Malformed(f"a lent log: expected a line {LENT_LOG.decode()} <after> <leaves>")
+        after, count = read_number(words[1], "after"), read_number(words[2], "leaves")
+        end = count * HASH_BYTES
+        if not 1 <= count <= LENT_LEAVES_MAX or len(rest) <= end:
+            raise Malformed(f"a lent log: expected at most {LENT_LEAVES_MAX} leaves and a note behind them")
+        leaves = tuple(rest[at : at + HASH_BYTES] for at in range(0, end, HASH_BYTES))
+        return cls(after, leaves, rest[end:])
 
 
 @dataclass(frozen=True, slots=True)

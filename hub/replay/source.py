@@ -7,14 +7,13 @@ The database is opened to be read alone; the lanes' sizes are read once, and wha
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from hub.ledger.segment import SUFFIX, Segment
 from hub.protocol.errors import Fatal, Malformed
 from hub.store.depot import Depot, fetch, open_depot
-from hub.store.opener import open_reader
+from hub.store.opener import Place, open_reader
 from hub.store.reader import LedgerReader, Unreadable
 from hub.store.rows import StoredEvent, StoredLane, StoredReceipt, StoredSegment
 
@@ -35,14 +34,14 @@ class Ledger:
         self.lanes: list[StoredLane] = list(reader.lanes() if lanes is None else lanes)
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, place: Place) -> Self:
         """Open HQ's database. Errors: UsageError where there is none; Fatal where it is not readable or not ours."""
-        reader = open_reader(path)
+        reader = open_reader(place)
         try:
             return cls(reader)
         except Unreadable as exc:
             reader.close()
-            raise Fatal(f"{path}: cannot be read as HQ's database: {exc.why}") from exc
+            raise Fatal(f"{reader.location}: cannot be read as HQ's database: {exc.why}") from exc
 
     def now(self) -> Self:
         """Return the ledger with the lanes as they are by now, through the same reader."""

@@ -35,11 +35,14 @@ class Cursor(NamedTuple):
 
 
 class LeafRow(NamedTuple):
-    """A leaf of HQ's log, and the note of the receipt that it stands for: None where there is none, b"" unreadable."""
+    """A leaf of HQ's log, and the note of the receipt that it stands for: None where there is none, b"" unreadable.
+
+    Shapes: lane and `last` are None of a leaf that is said to be lost.
+    """
 
     leaf_index: int
-    lane_id: int
-    last: int
+    lane_id: int | None
+    last: int | None
     hash: bytes
     note: bytes | None
 

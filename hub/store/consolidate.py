@@ -88,14 +88,15 @@ class Driver:
         at: Instant,
         allow: Callable[[Step], None] = _allow,
         answer: Callable[[Step], Awaitable[str | None]] | None = None,
+        honour: Callable[[Step], Step] | None = None,
     ) -> Step:
         """Return the step that `records` come to behind `reading`, committed under the owner term of its intake.
 
         A step that changes nothing is not written. `allow` is shown the step before it is, and forbids it by raising.
         `answer` is asked to answer the step's claims, once what they may be of is stored; it returns why the lane is
-        forked, if it is.
-        Errors: EngineFault; FencedError from the commit; whatever the store and `allow` raise. Nothing is written then,
-                but for a store that fails after its commit.
+        forked, if it is. `honour` gives the step the very receipt that HQ gave before its database was put back.
+        Errors: EngineFault; FencedError from the commit; whatever the store, `allow` and `honour` raise. Nothing is
+                written then, but for a store that fails after its commit.
         """
         try:
             need = engine.plan(reading, records, basis.keyring, self.signatory.hub, at.tick)
@@ -113,6 +114,7 @@ class Driver:
             whole = await self.entities.entities(need.entities)  # a verdict depends on no memory
             step = self._judged(need, engine.Answers(checkpoints, whole), basis, at)
         allow(step)
+        step = step if honour is None else honour(step)
         if answer is not None and step.heard.claims:
             return await self._answered(reading, term, step, answer)
         if step.changes(reading.intake):

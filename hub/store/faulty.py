@@ -28,6 +28,8 @@ from hub.protocol.tree import Edge
 from hub.store.access_store import AccessStore
 from hub.store.invitation_store import InvitationStore
 from hub.store.log_rows import Heard
+from hub.store.owed_store import OwedStore
+from hub.store.repeat_store import NOTHING_SENT, Noted, RepeatStore, Sent
 from hub.store.store import NOWHERE, Changes, Claimed, HqRows, LogStore, Spoken, Store
 from hub.store.topic_store import TopicStore
 from hub.store.workers import LivingWorker
@@ -46,6 +48,8 @@ WRITES: Final = (
     "log.lead",
     "log.follow",
     "log.append",
+    "repeats.begin_hq",
+    "repeats.done",
 )
 _R = TypeVar("_R")
 
@@ -119,6 +123,30 @@ class FaultyLog:
         return await self._log.hearing(witnesses)
 
 
+class FaultyRepeats:
+    """What is to go out again, of a FaultyStore: a RepeatStore."""
+
+    def __init__(self, repeats: RepeatStore, writes: _Writes) -> None:
+        self._repeats = repeats
+        self._write = writes.write
+
+    async def begin_hq(self, owner: str) -> int:
+        """See RepeatStore."""
+        return await self._write("repeats.begin_hq", lambda: self._repeats.begin_hq(owner))
+
+    async def noted(self, centers: Collection[str]) -> list[Noted]:
+        """See RepeatStore."""
+        return await self._repeats.noted(centers)
+
+    async def done(self, origin: str, times: int) -> None:
+        """See RepeatStore."""
+        await self._write("repeats.done", lambda: self._repeats.done(origin, times))
+
+    async def states(self, origin: str, after: int, limit: int) -> Publication | None:
+        """See RepeatStore."""
+        return await self._repeats.states(origin, after, limit)
+
+
 class FaultyStore:
     """A Store in front of another one."""
 
@@ -127,6 +155,7 @@ class FaultyStore:
         self._writes = _Writes()
         self._write = self._writes.write
         self._log = FaultyLog(store.log, self._writes)
+        self._repeats = FaultyRepeats(store.repeats, self._writes)
 
     def fail(
         self, fault: Fault, method: str | None = None, nth: int = 1, error: Callable[[str], BaseException] = Retriable
@@ -155,6 +184,11 @@ class FaultyStore:
         return self._store.topics
 
     @property
+    def repeats(self) -> RepeatStore:
+        """See Store."""
+        return self._repeats
+
+    @property
     def access(self) -> AccessStore:
         """See Store. What is kept of access fails with no store: the keeper's own tests let its broker fail."""
         return self._store.access
@@ -163,6 +197,11 @@ class FaultyStore:
     def invitations(self) -> InvitationStore:
         """See Store. What is kept of invitations fails with no store: each of its moves is a transaction of its own."""
         return self._store.invitations
+
+    @property
+    def owed(self) -> OwedStore:
+        """See Store. What is kept of it is found again on the topics, and fails with no store."""
+        return self._store.owed
 
     async def claim(self, centers: Collection[str], owner: str) -> dict[str, Claimed]:
         """See Store."""
@@ -244,9 +283,14 @@ class FaultyStore:
         """See Store."""
         return await self._store.valued(entities)
 
-    async def set_published(self, cursors: Mapping[str, int], reach: Mapping[Partition, Reach] = NOWHERE) -> None:
+    async def set_published(
+        self,
+        cursors: Mapping[str, int],
+        reach: Mapping[Partition, Reach] = NOWHERE,
+        sent: Mapping[str, Sent] = NOTHING_SENT,
+    ) -> frozenset[str]:
         """See Store."""
-        await self._write("set_published", lambda: self._store.set_published(cursors, reach))
+        return await self._write("set_published", lambda: self._store.set_published(cursors, reach, sent))
 
     async def close(self) -> None:
         """See Store."""

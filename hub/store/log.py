@@ -38,7 +38,9 @@ class LogStanding:
 
     `cosigned` and `believed` are of the newest checkpoint: by how many of `witnesses` active centers, and whether that
     is more than half. `believed_size` is the newest size that is believed. `behind` counts receipts that are no leaf
-    yet. `rolled_back` is why nothing is signed any more, by damage too, None where all is well.
+    yet. `rolled_back` is why nothing is signed any more, by damage too, None where all is well. `owed` counts receipts
+    that HQ has signed and its ledger has to come to again since it was put back from a copy, `lost` the leaves whose
+    receipts a person has given up.
     """
 
     size: int
@@ -49,6 +51,8 @@ class LogStanding:
     believed_size: int
     behind: int
     rolled_back: Halt | None
+    owed: int = 0
+    lost: int = 0
 
 
 class LogReader:
@@ -65,6 +69,11 @@ class LogReader:
     def size(self) -> int:
         """How many leaves the newest checkpoint covers; 0 where there is none yet."""
         return self._rows.ends()[1]
+
+    @property
+    def begun(self) -> int:
+        """The size up to which a person has let leaves be lost, 0 where nobody has."""
+        return self._rows.begun()
 
     def leaf_of(self, lane_id: int, sequence: int) -> int | None:
         """Return the index of the receipt that covers an event, None where it is not in the log yet."""
@@ -243,6 +252,7 @@ class LogReader:
             believed.size if believed else 0,
             self.behind(),
             self.damaged() or self.rolled_back(),
+            *self._rows.owed(),
         )
 
     def rolled_back(self) -> Halt | None:

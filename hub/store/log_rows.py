@@ -111,6 +111,12 @@ class LogRows(Protocol):
     def behind(self) -> int:
         """Return how many receipts are no leaf yet."""
 
+    def owed(self) -> tuple[int, int]:
+        """Return how many receipts the ledger has to come to again, and how many leaves have lost theirs for good."""
+
+    def begun(self) -> int:
+        """Return the largest size up to which a person has let leaves be lost, 0 where there is none."""
+
     def evidence(self) -> list[bytes]:
         """Return the checkpoints that were kept because they do not fit HQ's log, the largest first."""
 

@@ -132,7 +132,12 @@ def _write_bundle(reader: LogReader, writing: _Writing, index: int, hashes: byte
     """Write the entries whose hashes these are. Errors: Malformed where one of them is not."""
     expected = split_hashes(hashes)
     first = index * TILE_WIDTH
-    entries = [entry for _, entry in reader.entries(first, first + len(expected))]
+    found = dict(reader.entries(first, first + len(expected)))
+    if len(found) < len(expected) and first < reader.begun:
+        # A bundle has all of its entries or is none: receipts that were lost are nowhere to be had.
+        writing.done.left_out.append(bundle_path(index, len(expected)))
+        return
+    entries = list(found.values())
     if [leaf_hash(entry) for entry in entries] != expected:
         raise Malformed(f"HQ's log: the receipts of leaves {first} to {first + len(expected) - 1} are not those logged")
     name = bundle_path(index, len(expected))

@@ -14,66 +14,88 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-from hub.protocol.errors import Fatal, UsageError
+from hub.protocol.errors import Fatal
+from hub.store.moved import MOVED
 from hub.store.tables import METADATA
+from hub.store.version import HEAD, READ, TABLE, WRITE, Version
 
-HEAD: Final = "0010"
-_VERSIONS: Final = "alembic_version"
 # The tables of the first migration: a release up to 0.2 that was stopped while it made them has noted no version.
 _FIRST: Final = frozenset({"entity", "evidence", "intake", "lane", "ledger", "measure", "quarantine", "receipt"})
 
 
 def refuse_others(tables: Collection[str]) -> None:
     """Return if a database with these tables may be HQ's. Errors: Fatal where there are some, and none is ours."""
-    others = set(tables) - {_VERSIONS}
+    others = set(tables) - {TABLE}
     if others and others.isdisjoint(METADATA.tables):
         raise Fatal(
             f"this is not HQ's database: it has the tables {', '.join(sorted(others))}; name another data directory"
         )
 
 
-def migrate(connection: Connection) -> None:
-    """Create or upgrade the tables, inside the caller's transaction.
+def migrate(connection: Connection) -> Version:
+    """Create or upgrade the tables, inside the caller's transaction; return their version, which may be a newer one.
 
-    Errors: Fatal when the database was written by a newer release, or is not HQ's. Nothing is changed then.
+    Errors: Fatal when the database was written by a release that is too new for this one, or is not HQ's. Nothing is
+    changed then.
     """
-    version = _version(connection)
-    if version == HEAD:
-        return
+    version = version_of(connection)
+    if version.is_usable:
+        return version
+    if version.number is None and connection.dialect.name != "sqlite":
+        _make_all(connection)
+    else:
+        _upgrade(connection, version)
+    connection.execute(text(WRITE))
+    return version_of(connection)
+
+
+def _upgrade(connection: Connection, version: Version) -> None:
     # Alembic takes a fifth of a second to import, and nearly every start finds nothing to do.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
     from alembic.script import ScriptDirectory  # noqa: PLC0415
 
+    if version.number == MOVED or version.is_newer:
+        version.refuse()
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.attributes["connection"] = connection
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if version is not None and version not in known:
-        raise Fatal(f"the database is at version {version}, this release knows up to {HEAD}: install a newer cohub")
-    if version is None:
+    if version.number is None:
         _clear_first_tables(connection)
+    elif version.number not in known:
+        raise Fatal(
+            f"the database is at version {version.number}, which no release of cohub has; this one is at {HEAD}"
+        )
     command.upgrade(config, "head")
 
 
-def check_current(engine: Engine) -> None:
-    """Return if the tables are those of this release, for whoever only reads. Errors: UsageError with the remedy."""
-    with engine.connect() as connection:
-        version = _version(connection)
-    if version is None or version < HEAD:
-        raise UsageError(
-            f"the database is at version {version or 'none'}, expected {HEAD}: start the worker of this release, which "
-            "brings it up to date (`hub up` or `hub worker`)"
+def _make_all(connection: Connection) -> None:
+    """Make all tables as they are now: only SQLite's files were ever written by releases before migration 0010."""
+    refuse_others(set(inspect(connection).get_table_names()))
+    METADATA.create_all(connection, checkfirst=False)
+    connection.execute(
+        text(
+            f"CREATE TABLE {TABLE}(version_num VARCHAR(32) NOT NULL PRIMARY KEY,"
+            " compatible_since VARCHAR(32), since_release VARCHAR(32))"
         )
-    if version > HEAD:
-        raise UsageError(f"the database is at version {version}, this release knows up to {HEAD}: use a newer cohub")
+    )
+    connection.execute(text(f"INSERT INTO {TABLE}(version_num) VALUES ('{HEAD}')"))  # noqa: S608 - a constant
 
 
-def _version(connection: Connection) -> str | None:
-    if not inspect(connection).has_table(_VERSIONS):
-        return None
-    row = connection.execute(text(f"SELECT version_num FROM {_VERSIONS}")).first()  # noqa: S608 - a constant
-    return str(row[0]) if row else None
+def check_usable(engine: Engine, location: str) -> Version:
+    """Return the tables' version if this release may use them, for whoever only reads. Errors: UsageError."""
+    with engine.connect() as connection:
+        version = version_of(connection)
+    version.refuse(location)
+    return version
+
+
+def version_of(connection: Connection) -> Version:
+    """Return what a database says of its tables."""
+    if not inspect(connection).has_table(TABLE):
+        return Version()
+    return Version.of(connection.execute(text(READ)).mappings().first())  # type: ignore[arg-type]
 
 
 def _clear_first_tables(connection: Connection) -> None:
@@ -81,7 +103,7 @@ def _clear_first_tables(connection: Connection) -> None:
 
     Errors: Fatal where there are rows, later tables, or tables of somebody else's.
     """
-    there = set(inspect(connection).get_table_names()) - {_VERSIONS}
+    there = set(inspect(connection).get_table_names()) - {TABLE}
     refuse_others(there)
     filled = [name for name in sorted(there) if connection.execute(text(f"SELECT 1 FROM {name} LIMIT 1")).first()]  # noqa: S608
     if filled or there - _FIRST:

@@ -1,288 +1,31 @@
-"""The embedded store: SQLite in WAL mode with `synchronous=FULL`, one writer at a time.
-
-The hot writes are hand-written SQL on one connection; other processes (the command line) have their own. What each
-concept needs of SQL stands beside this file, `sqlite_*`; here is what Store promises, and where an intake stands.
-"""
+"""The embedded store: SQLite in WAL mode with `synchronous=FULL`, one writer at a time."""
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Self
 
 from hub.base import files
-from hub.domain.clock import Correction
-from hub.domain.stream import HQ
-from hub.ledger.derived import Partition, Reach
-from hub.ledger.lane import Status
-from hub.ledger.publication import Publication
-from hub.ledger.step import EntityKey, KnownEntity, Step
-from hub.protocol.moment import from_us, to_us
-from hub.protocol.remark import RepeatedIds
-from hub.protocol.tree import Edge
-from hub.store.rows import is_text, stored_receipt
-from hub.store.sqlite_access import SqliteAccess
-from hub.store.sqlite_commit import SqliteCommit, read_times
-from hub.store.sqlite_database import OnDatabase, SqliteDatabase, reading, suspends
-from hub.store.sqlite_entities import SqliteEntities
-from hub.store.sqlite_hq_lane import SqliteHqLane
-from hub.store.sqlite_intakes import INTAKE, LANE, claimed
-from hub.store.sqlite_invitations import SqliteInvitations
-from hub.store.sqlite_lease import say_alive
-from hub.store.sqlite_log import SqliteLog
+from hub.store.sql_store import SqlStore
+from hub.store.sqlite_database import SqliteDatabase
 from hub.store.sqlite_open import open_database
-from hub.store.sqlite_publication import SqlitePublication
-from hub.store.sqlite_remarks import read_remarks, write_remarks
-from hub.store.sqlite_topics import SqliteTopics
-from hub.store.store import NOWHERE, QUARANTINE_QUOTA_BYTES, Changes, Claimed, FencedError, HqRows, Spoken
-from hub.store.workers import WORKER, LivingWorker
-
-# Under which a lane's newest events were judged.
-_BASIS: Final = "coalesce((SELECT basis FROM receipt WHERE lane_id = lane.id AND last = lane.size), 0)"
-_LAST_US: Final = to_us(datetime.max.replace(tzinfo=UTC))
+from hub.store.store import QUARANTINE_QUOTA_BYTES
 
 
-class SqliteStore(OnDatabase):
-    """A Store in one file. Make it with `open`."""
+class SqliteStore(SqlStore):
+    """A Store in one file, on one connection; other processes (the command line) have their own."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection, quarantine_quota_bytes: int) -> None:
-        self._connection = connection
-        super().__init__(SqliteDatabase(path, connection))
-        self._entities = SqliteEntities(self._database)
-        self._commit = SqliteCommit(self._database, self._entities, quarantine_quota_bytes)
-        self._hq_lane = SqliteHqLane(self._database)
-        self._publication = SqlitePublication(self._database, self._entities)
-        self.log = SqliteLog(self._database)
-        self.topics = SqliteTopics(self._database, self._publication)
-        self.access = SqliteAccess(self._database)
-        self.invitations = SqliteInvitations(self._database)
+        super().__init__(SqliteDatabase(path, connection), quarantine_quota_bytes)
+        self.path = path
 
     @classmethod
-    def open(cls, path: Path, quarantine_quota_bytes: int = QUARANTINE_QUOTA_BYTES) -> SqliteStore:
+    def open(cls, path: Path, quarantine_quota_bytes: int = QUARANTINE_QUOTA_BYTES) -> Self:
         """Open or create the database.
 
-        Errors: Fatal when it is not ours, or newer than this release; Retriable while another program brings it up to
+        Errors: Fatal when it is not ours, or too new for this release; Retriable while another program brings it up to
             date.
         """
         files.make_folder(path.parent, files.PRIVATE_FOLDER)
         return cls(path, open_database(path), quarantine_quota_bytes)
-
-    async def close(self) -> None:
-        """Close the connection. Idempotent."""
-        self._database.close()
-
-    @suspends
-    async def claim(self, centers: Collection[str], owner: str) -> dict[str, Claimed]:
-        """See Store."""
-        named = json.dumps(sorted(centers))  # in one order, so that two who claim the same never wait for each other
-        with self._database.writing() as db:
-            db.execute(
-                "INSERT INTO intake(center, term, owner, status, why, duplicates, quarantined_bytes)"
-                " SELECT value, 1, ?, 'reading', '', 0, 0 FROM json_each(?) WHERE true ORDER BY key"
-                " ON CONFLICT(center) DO UPDATE SET term = term + 1, owner = excluded.owner",
-                (owner, named),
-            )
-            rows = self._database.lenient(
-                f"SELECT {INTAKE} FROM intake WHERE center IN (SELECT value FROM json_each(?))",  # noqa: S608
-                (named,),
-            )
-            lanes: dict[str, list[Sequence[Any]]] = {}
-            for center, *lane in self._database.lenient(
-                f"SELECT center, {LANE}, {_BASIS} FROM lane"  # noqa: S608
-                " WHERE center IN (SELECT value FROM json_each(?)) ORDER BY id",
-                (named,),
-            ):
-                lanes.setdefault(center, []).append(lane)
-            found = {row[0]: claimed(row, lanes.get(row[0], ())) for row in rows}
-            damaged = [claim.intake for claim in found.values() if claim.is_damaged]
-            db.executemany(
-                "UPDATE intake SET status = ?, why = ?, reads_on = 0 WHERE center = ?",
-                [(intake.status, intake.why, intake.center) for intake in damaged],
-            )
-        for row in rows:
-            if not found[row[0]].is_damaged:
-                for number, origin, *_ in lanes.get(row[0], ()):
-                    self._database.remember(str(origin), number)
-        return found
-
-    @suspends
-    async def commit(self, step: Step, term: int) -> None:
-        """See Store. If we crash before COMMIT returns, the fetch is read again from the position in SQL."""
-        with self._database.writing() as db:
-            self._commit.write(db, step, term)
-
-    @suspends
-    async def entities(self, keys: Collection[EntityKey]) -> dict[EntityKey, KnownEntity]:
-        """See Store."""
-        return self._entities.find(keys)
-
-    @suspends
-    async def hq_lane(self, after: int) -> HqRows:
-        """See Store."""
-        return self._hq_lane.page(after)
-
-    @suspends
-    async def say_alive(self, worker: LivingWorker) -> None:
-        """See Store."""
-        with self._database.writing() as db:
-            say_alive(db, worker)
-
-    @suspends
-    async def workers(self) -> list[LivingWorker]:
-        """See Store."""
-        rows = self._database.lenient(
-            "SELECT name, owner, until_us FROM lease WHERE name LIKE ? ORDER BY name", (f"{WORKER}%",)
-        )
-        return [LivingWorker.of(*row) for row in rows]
-
-    @suspends
-    async def changes(self) -> Changes:
-        """See Store."""
-        size = self._connection.execute("SELECT coalesce(sum(size), 0) FROM lane WHERE center = ?", (HQ,)).fetchone()[0]
-        rows = self._database.lenient("SELECT center, term, status FROM intake")
-        own = self._database.lenient("SELECT origin FROM lane WHERE center = ? ORDER BY id LIMIT 1", (HQ,))
-        # What else stands in an intake's row is read when it is claimed.
-        intakes = {center: (term, status) for center, term, status in rows if is_text(center) and is_text(status)}
-        return Changes(int(size), intakes, str(own[0][0]) if own else "", read_remarks(self._database))
-
-    @suspends
-    async def newest_recorded_at(self, but: Correction | None = None) -> datetime | None:
-        """See Store."""
-        taken_back = (to_us(but.since), to_us(but.until), but.basis) if but else (0, 0, 0)
-        row = self._connection.execute(
-            "SELECT max(recorded_at_us) FROM lane"  # noqa: S608
-            " WHERE typeof(recorded_at_us) = 'integer' AND recorded_at_us <= ?"  # others are of a lane that is parked
-            f" AND NOT (recorded_at_us > ? AND recorded_at_us <= ? AND {_BASIS} < ?)",
-            (_LAST_US, *taken_back),
-        ).fetchone()
-        return from_us(row[0]) if row[0] is not None else None
-
-    @suspends
-    async def edge_at(self, origin: str, size: int) -> Edge | None:
-        """See Store. The newest receipt's edge at or below `size`, and the digests from there on."""
-        lane = self._connection.execute("SELECT id, size FROM lane WHERE origin = ?", (origin,)).fetchone()
-        if lane is None or size > lane[1]:
-            return None
-        row = self._connection.execute(
-            "SELECT last, edge FROM receipt WHERE lane_id = ? AND last <= ? ORDER BY last DESC LIMIT 1",
-            (lane[0], size),
-        ).fetchone()
-        with reading(self.path, f"the ledger of {origin}"):
-            edge = Edge.from_bytes(*row) if row else Edge()
-            digests = self._connection.execute(
-                "SELECT digest FROM ledger WHERE lane_id = ? AND sequence > ? AND sequence <= ? ORDER BY sequence",
-                (lane[0], edge.size, size),
-            )
-            return edge.append(d[0] for d in digests)
-
-    @suspends
-    async def receipt_at(self, origin: str, sequence: int) -> bytes | None:
-        """See Store."""
-        row = self._connection.execute(
-            "SELECT r.note, r.first, r.last FROM receipt r JOIN lane l ON l.id = r.lane_id"
-            " WHERE l.origin = ? AND r.last >= ? AND r.first <= ? ORDER BY r.last LIMIT 1",
-            (origin, sequence, sequence),
-        ).fetchone()
-        if row is None:
-            return None
-        with reading(self.path, f"a receipt of {origin}"):
-            note, first, last = row
-            stored_receipt(note, origin, first, last)
-            return bytes(note)
-
-    @suspends
-    async def set_status(self, center: str, term: int, status: str, why: str) -> None:
-        """See Store."""
-        with self._database.writing() as db:
-            done = db.execute(
-                "UPDATE intake SET status = ?, why = ?, reads_on = 0 WHERE center = ? AND term = ?",
-                (status, why, center, term),
-            )
-            if done.rowcount != 1:
-                raise FencedError(f"intake {center}: another worker has taken it over")
-
-    @suspends
-    async def told(self, centers: Collection[str]) -> dict[str, Spoken]:
-        """See Store."""
-        rows = self._database.lenient(
-            "SELECT intake.center, presence, text, times FROM intake LEFT JOIN told ON told.center = intake.center"
-            " LEFT JOIN heard ON heard.center = intake.center AND heard.kind = 'presence'"
-            " WHERE intake.center IN (SELECT value FROM json_each(?))",
-            (json.dumps(sorted(centers)),),
-        )
-        # All of it is found out anew where somebody has edited it.
-        return {
-            center: Spoken(_text(presence), _text(text), read_times(times)) for center, presence, text, times in rows
-        }
-
-    @suspends
-    async def keep_told(self, center: str, term: int, text: str) -> None:
-        """See Store."""
-        with self._database.writing() as db:
-            done = db.execute(
-                "INSERT INTO told(center, text) SELECT center, ? FROM intake WHERE center = ? AND term = ?"
-                " ON CONFLICT(center) DO UPDATE SET text = excluded.text",
-                (text, center, term),
-            )
-            if done.rowcount != 1:
-                raise FencedError(f"intake {center}: another worker has taken it over")
-
-    @suspends
-    async def remark(self, found: Mapping[str, RepeatedIds], now: datetime) -> list[str]:
-        """See Store."""
-        with self._database.writing() as db:
-            return write_remarks(self._database, db, found, now)
-
-    @suspends
-    async def resume(self, center: str) -> str | None:
-        """See Store."""
-        with self._database.writing() as db:
-            row = db.execute("SELECT status FROM intake WHERE center = ?", (center,)).fetchone()
-            db.execute(
-                "UPDATE intake SET status = ?, why = '', reads_on = 0 WHERE center = ? AND status IN (?, ?)",
-                (Status.READING, center, Status.PARKED, Status.FORKED),
-            )
-            return str(row[0]) if row else None
-
-    @suspends
-    async def keep_evidence(self, origin: str, size: int, ours: bytes, theirs: bytes, recorded_at: datetime) -> None:
-        """See Store."""
-        with self._database.writing() as db:
-            db.execute(
-                "INSERT INTO evidence(origin, size, ours, theirs, recorded_at_us) VALUES (?, ?, ?, ?, ?)"
-                " ON CONFLICT DO NOTHING",
-                (origin, size, ours, theirs, to_us(recorded_at)),
-            )
-
-    @suspends
-    async def unpublished(self, centers: Collection[str]) -> list[tuple[str, int, int]]:
-        """See Store."""
-        return self._publication.unpublished(centers)
-
-    @suspends
-    async def cursors(self, centers: Collection[str]) -> list[tuple[str, int]]:
-        """See Store."""
-        return self._publication.cursors(centers)
-
-    @suspends
-    async def publication(self, origin: str, after: int, limit: int) -> Publication | None:
-        """See Store."""
-        return self._publication.publication(origin, after, limit)
-
-    @suspends
-    async def valued(self, entities: Collection[KnownEntity]) -> list[KnownEntity]:
-        """See Store."""
-        with reading(self.path, "what records came with"):
-            return self._publication.with_values(entities)
-
-    @suspends
-    async def set_published(self, cursors: Mapping[str, int], reach: Mapping[Partition, Reach] = NOWHERE) -> None:
-        """See Store. If we crash before this, the same is published again: readers go by sequence and version."""
-        self._publication.set_published(cursors, reach)
-
-
-def _text(value: object) -> str | None:
-    return str(value) if is_text(value) else None

@@ -13,8 +13,8 @@ from hub.base.durable import disk_errors
 from hub.protocol.errors import Fatal, Retriable, UsageError
 from hub.store.reader import LedgerReader
 from hub.store.rows import StoredSegment, columns, marks
-from hub.store.sqlite_query import BUSY_MS
-from hub.store.sqlite_reader import SqliteReader
+from hub.store.sql_reader import SqlReader
+from hub.store.sqlite_query import BUSY_MS, Query
 
 EMPTIED_AT_ONCE: Final = 1_000  # rows a transaction: the worker waits for no longer
 _IN_USE: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -26,7 +26,7 @@ class SqliteArchiveWriter:
     def __init__(self, database: Path, db: sqlite3.Connection) -> None:
         self._database = database
         self._db = db
-        self.reader: LedgerReader = SqliteReader(str(database), db)
+        self.reader: LedgerReader = SqlReader(Query(str(database), db))
 
     @classmethod
     def open(cls, database: Path) -> SqliteArchiveWriter:

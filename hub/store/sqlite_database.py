@@ -1,24 +1,25 @@
-"""The one connection of HQ's hot reads and writes: its transactions, and the numbers of the lanes."""
+"""HQ's database in one file: the connection of its hot reads and writes."""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from functools import wraps
 from pathlib import Path
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import Any, Final, TypeVar
 
-from hub.protocol.errors import CohubError, Malformed, Retriable
+from hub.protocol.errors import CohubError, Fatal, Retriable
+from hub.store.database import Connection, Database
 from hub.store.reader import Unreadable
-from hub.store.rows import UNREADABLE
-from hub.store.sqlite_query import Query
+from hub.store.sqlite_insert import BOUND, SqliteInsert
+from hub.store.sqlite_query import BUSY_MS, Query
 from hub.store.store import Damaged, TakenError
 
-_P = ParamSpec("_P")
 _R = TypeVar("_R")
-_S = TypeVar("_S", bound="OnDatabase")
+
+AGAIN_S: Final = 0.02  # between two attempts while another program writes
 
 # What another attempt may not meet again: a lock, a disk that is full or fails, memory, a file that cannot be opened.
 _PASSING: Final = frozenset(
@@ -35,120 +36,105 @@ _PASSING: Final = frozenset(
 )
 
 
-@contextmanager
-def reading(path: Path, what: str) -> Iterator[None]:
-    """Let rows that can't be read inside be told as damage to `what`. Errors: Damaged."""
-    try:
-        yield
-    except (*UNREADABLE, Malformed) as exc:
-        raise Damaged(path, what, exc) from exc
-
-
-def suspends(
-    call: Callable[Concatenate[_S, _P], Coroutine[Any, Any, _R]],
-) -> Callable[Concatenate[_S, _P], Coroutine[Any, Any, _R]]:
-    """Make `call` a store's: other tasks run before and after it, and no error of the driver comes out of it.
-
-    SQLite answers within the call. Without this nobody would ever come between a caller's question and its next line,
-    and what relied on that would break with the first store that waits. Who is cancelled here does not know whether
-    the call has been done: that, too, is as elsewhere.
-    """
-
-    @wraps(call)
-    async def suspended(asked: _S, /, *arguments: _P.args, **named: _P.kwargs) -> _R:
-        await asyncio.sleep(0)
-        try:
-            found = await call(asked, *arguments, **named)
-        except sqlite3.Error as exc:
-            raise _typed(asked.path, exc) from exc
-        except Unreadable as exc:  # how the log's rows say it, which tools read too; a worker tells a lock from damage
-            if isinstance(exc.__cause__, sqlite3.Error):
-                raise _typed(asked.path, exc.__cause__) from exc.__cause__
-            raise
-        except UNREADABLE as exc:
-            raise Damaged(asked.path, "what was asked for", exc) from exc
-        await asyncio.sleep(0)
-        return found
-
-    return suspended
-
-
-def _typed(path: Path, exc: sqlite3.Error) -> CohubError:
-    """Return what a store raises for an error of the driver. Nobody knows whether a COMMIT that failed is done."""
-    code = getattr(exc, "sqlite_errorcode", 0) & 0xFF  # the rest of it says which call of the file system it was
-    if code == sqlite3.SQLITE_CONSTRAINT:
-        return TakenError(f"{path}: what is to be written is there already: {exc}")
-    return Retriable(f"{path}: {exc}") if code in _PASSING else Damaged(path, "what was asked for", exc)
-
-
-class SqliteDatabase:
+class SqliteDatabase(Database):
     """An open connection. Every write transaction is IMMEDIATE: a reader never has to become a writer half-way."""
 
+    locking = ""
+    bound = BOUND
+    contradictions = (sqlite3.IntegrityError,)
+
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        super().__init__()
         self.path = path
-        self.connection = connection
-        self._lane_ids: dict[str, int] = {}
-        self._origins: dict[int, str] = {}
+        self.location = str(path)
+        self._connection = connection
+        self._questions = Query(self.location, connection)
+        self._has_begun = False  # the call that runs has begun to write
+        connection.execute("PRAGMA busy_timeout=0")  # `run` waits, so that nobody else has to meanwhile
 
-    def close(self) -> None:
-        """Close the connection. Idempotent."""
-        self.connection.close()
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """See Database."""
+        return self._connection
 
-    def lenient(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Return all rows of a query, also those with a text that is no UTF-8, which is no `is_text`."""
-        return Query(str(self.path), self.connection).lenient(sql, values)
+    @property
+    def questions(self) -> Query:
+        """See Database."""
+        return self._questions
+
+    def insert(self, table: str, names: Sequence[str], upon: str = "") -> SqliteInsert:
+        """See Database."""
+        return SqliteInsert(table, names, upon)
+
+    async def close(self) -> None:
+        """See Database."""
+        self._connection.close()
+
+    def alone(self, db: Connection, table: str) -> None:
+        """See Database. Whoever writes here is alone."""
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """See Database."""
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("COMMIT")
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Begin a transaction, and commit or roll back. Nothing may be awaited inside: the connection is everybody's.
-
-        Errors: sqlite3.Error, also where another program writes for too long.
-        """
-        db = self.connection
+        """See Database. Errors: sqlite3.Error, also where another program writes just now."""
+        db = self._connection
         db.execute("BEGIN IMMEDIATE")
+        self._has_begun = True
         try:
             yield db
             db.execute("COMMIT")
         except BaseException:
             if db.in_transaction:
                 db.execute("ROLLBACK")
-            # The lanes that it made are gone, and the next one made has their number.
-            self._lane_ids.clear()
-            self._origins.clear()
+            self._forget_lanes()  # the next one made has the number of one that is gone
             raise
 
-    def lane_id(self, origin: str) -> int:
-        """Return a lane's number. Errors: Damaged where there is no such lane."""
-        found = self._lane_ids.get(origin)
-        if found is None:
-            row = self.connection.execute("SELECT id FROM lane WHERE origin = ?", (origin,)).fetchone()
-            if row is None:
-                raise Damaged(self.path, f"lane {origin}", "it is not there")
-            found = self._lane_ids[origin] = int(row[0])
-        return found
+    async def run(self, call: Callable[[], Coroutine[Any, Any, _R]]) -> _R:
+        """See Database.
 
-    def remember(self, origin: str, lane_id: int) -> None:
-        """Remember a lane's number that was read anyway."""
-        self._lane_ids[origin] = lane_id
+        SQLite answers within the call. Were it not suspended all the same, nobody would ever come between a caller's
+        question and its next line, and what relied on that would break on an engine that waits.
 
-    def origin(self, lane_id: int) -> str:
-        """Return the origin of the lane of this number."""
-        found = self._origins.get(lane_id)
-        if found is None:
-            row = self.connection.execute("SELECT origin FROM lane WHERE id = ?", (lane_id,)).fetchone()
-            if row is None:
-                raise Damaged(self.path, f"the lane of number {lane_id}", "it is not there")
-            found = self._origins[lane_id] = str(row[0])
-        return found
+        Where another program holds the database, a call that has written nothing yet is made again until that program
+        is done, for `BUSY_MS` at most; all other tasks go on meanwhile.
+        """
+        await asyncio.sleep(0)
+        ends_s = 0.0
+        while True:
+            self._has_begun = False
+            try:
+                found = await call()
+            except (sqlite3.Error, Unreadable) as exc:
+                cause = exc.__cause__ if isinstance(exc, Unreadable) else exc  # how the log's rows say it to tools, too
+                if not isinstance(cause, sqlite3.Error):
+                    raise
+                now_s = time.monotonic()
+                ends_s = ends_s or now_s + BUSY_MS / 1000
+                if self._has_begun or now_s >= ends_s or _code(cause) != sqlite3.SQLITE_BUSY:
+                    raise _typed(self.location, cause) from cause
+            else:
+                await asyncio.sleep(0)
+                return found
+            await asyncio.sleep(AGAIN_S)
 
 
-class OnDatabase:
-    """What answers on this connection: its calls are made with `suspends`."""
+def _code(exc: sqlite3.Error) -> int:
+    return getattr(exc, "sqlite_errorcode", 0) & 0xFF  # the rest of it says which call of the file system it was
 
-    def __init__(self, database: SqliteDatabase) -> None:
-        self._database = database
 
-    @property
-    def path(self) -> Path:
-        """The database's file."""
-        return self._database.path
+def _typed(location: str, exc: sqlite3.Error) -> CohubError:
+    """Return what a store raises for an error of the driver. Nobody knows whether a COMMIT that failed is done."""
+    if getattr(exc, "sqlite_errorcode", 0) == sqlite3.SQLITE_CONSTRAINT_TRIGGER:  # we have no others
+        return Fatal(f"{location}: {exc}")
+    code = _code(exc)
+    if code == sqlite3.SQLITE_CONSTRAINT:
+        return TakenError(f"{location}: what is to be written is there already: {exc}")
+    return Retriable(f"{location}: {exc}") if code in _PASSING else Damaged(location, "what was asked for", exc)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from itertools import chain
 from typing import Any, Final
 
+from hub.store.database import Connection
 from hub.store.rows import Bound
 
 # sqlite3 takes int, float, str and bytearray as they are, and asks its adapters what to do with each bytes and None,
@@ -18,7 +18,7 @@ _NULLS: Final = {"key": f"nullif(?, '{BOUND.no_key}')", "previous_lane_id": _NO_
 ROWS_AT_ONCE: Final = 32  # by one statement: what it costs beside its rows is a fifth of all, and is paid once
 
 
-class Insert:
+class SqliteInsert:
     """Inserts rows of one kind into a table.
 
     Shapes: `names` are the columns; `upon` is what is done with a row that is there already.
@@ -30,7 +30,7 @@ class Insert:
         self._one = f"{head}{values} {upon}"
         self._some = f"{head}{', '.join([values] * ROWS_AT_ONCE)} {upon}"
 
-    def write(self, db: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    def write(self, db: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
         """Write rows in their order, inside the caller's transaction `db`."""
         whole = len(rows) - len(rows) % ROWS_AT_ONCE
         some = (rows[at : at + ROWS_AT_ONCE] for at in range(0, whole, ROWS_AT_ONCE))

@@ -20,8 +20,9 @@ from sqlalchemy.exc import DBAPIError
 
 from hub.base import files
 from hub.protocol.errors import Fatal, Retriable
-from hub.store.migrate import HEAD, migrate, refuse_others
+from hub.store.migrate import migrate, refuse_others
 from hub.store.sqlite_query import BUSY_MS
+from hub.store.version import READ, Version
 
 _AGAIN_S: Final = 0.02
 _IN_USE: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -30,7 +31,7 @@ _IN_USE: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 def open_database(path: Path) -> sqlite3.Connection:
     """Open or create the database, bring it to the tables of this release, and return a connection for hot writes.
 
-    Errors: Fatal when it is not ours, or newer than this release; Retriable while another program brings it up to date.
+    Errors: Fatal when it is not ours, or too new for us; Retriable while another program brings it up to date.
     """
     try:
         files.settle_database(path)
@@ -100,7 +101,7 @@ def _bring_up_to_date(path: Path) -> None:
     """Make or migrate the tables in one transaction. Of programs that start at once one does it, the others wait."""
     connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_MS / 1000)
     try:
-        if not _is_current(connection):
+        if not version_of(connection).is_usable:
             _migrate(connection)
     finally:
         connection.close()
@@ -119,9 +120,11 @@ def _migrate(connection: sqlite3.Connection) -> None:
         migrate(transaction)
 
 
-def _is_current(connection: sqlite3.Connection) -> bool:
-    """Return whether there is nothing to do, without waiting for a writer. What is odd is looked at under the lock."""
+def version_of(connection: sqlite3.Connection) -> Version:
+    """Return what a file says of its tables, without waiting for a writer. What is odd is looked at under the lock."""
     try:
-        return bool(connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(HEAD,)])
+        cursor = connection.execute(READ)
+        rows = cursor.fetchall()
     except sqlite3.OperationalError:
-        return False
+        return Version()
+    return Version.of(dict(zip([name for name, *_ in cursor.description], rows[0], strict=True)) if rows else None)

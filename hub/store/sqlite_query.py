@@ -31,25 +31,29 @@ def lenient(data: bytes) -> str:
 
 
 class Query:
-    """Questions on one open connection, which stays the caller's. Errors: Unreadable where rows don't come."""
+    """Questions on one open connection. Errors: Unreadable where rows don't come."""
 
     def __init__(self, location: str, db: sqlite3.Connection) -> None:
-        self._location = location  # as messages name it
+        self.location = location  # as messages name it
         self._db = db
+
+    def close(self) -> None:
+        """Close the connection. Idempotent."""
+        self._db.close()
 
     def all(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
         """Return all rows of a query."""
         try:
             return self._db.execute(sql, values).fetchall()
         except sqlite3.Error as exc:
-            raise Unreadable(self._location, str(exc)) from exc
+            raise Unreadable(self.location, str(exc)) from exc
 
     def one(self, sql: str, values: Sequence[object] = ()) -> Row | None:
         """Return the first row of a query."""
         try:
             found: Row | None = self._db.execute(sql, values).fetchone()
         except sqlite3.Error as exc:
-            raise Unreadable(self._location, str(exc)) from exc
+            raise Unreadable(self.location, str(exc)) from exc
         return found
 
     def each(self, sql: str, values: Sequence[object] = ()) -> Iterator[Row]:
@@ -57,7 +61,7 @@ class Query:
         try:
             yield from self._db.execute(sql, values)
         except sqlite3.Error as exc:
-            raise Unreadable(self._location, str(exc)) from exc
+            raise Unreadable(self.location, str(exc)) from exc
 
     def lenient(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
         """Return all rows of a query, texts that are not UTF-8 too."""
@@ -65,7 +69,7 @@ class Query:
             return self._db.execute(sql, values).fetchall()
         except sqlite3.Error as exc:
             if hasattr(exc, "sqlite_errorcode"):  # SQLite's own: what Python can't decode has none
-                raise Unreadable(self._location, str(exc)) from exc
+                raise Unreadable(self.location, str(exc)) from exc
         self._db.text_factory = lenient
         try:
             return self.all(sql, values)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol
 
@@ -25,6 +24,8 @@ from hub.protocol.tree import Edge
 from hub.store.access_store import AccessStore
 from hub.store.invitation_store import InvitationStore
 from hub.store.log_rows import Heard
+from hub.store.owed_store import OwedStore
+from hub.store.repeat_store import NOTHING_SENT, RepeatStore, Sent
 from hub.store.topic_store import TopicStore
 from hub.store.workers import LivingWorker
 
@@ -54,12 +55,12 @@ class Damaged(Fatal):
     Where it is one center's, that center is parked by whoever meets it; anywhere else the process ends.
     """
 
-    def __init__(self, path: Path, what: str, why: object) -> None:
+    def __init__(self, location: str, what: str, why: object) -> None:
         said = str(why) or type(why).__name__
         self.reason = f"{what}: {said[:WHY_CHARS_MAX]}"
         super().__init__(
-            f"{path}: {what} can't be read: {said[:WHY_CHARS_MAX]}. The database was edited, or its disk is damaged: "
-            "`hub audit verify` says more; put the newest copy back, and start the worker again"
+            f"{location}: {what} can't be read: {said[:WHY_CHARS_MAX]}. The database was edited, or its disk is"
+            " damaged: `hub audit verify` says more; put the newest copy back, and start the worker again"
         )
 
 
@@ -99,6 +100,7 @@ class Changes:
     intakes: dict[str, tuple[int, str]]
     hq_lane: str = ""  # its origin, '' while there is none
     remarks: Mapping[str, str] = field(default_factory=dict)  # what audits found, to be told, by center
+    said_late: frozenset[str] = frozenset()  # centers of whom states are to go out again; see RepeatStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,12 +179,20 @@ class Store(Protocol):
         """What HQ's topics have."""
 
     @property
+    def repeats(self) -> RepeatStore:
+        """States that have to go out again."""
+
+    @property
     def access(self) -> AccessStore:
         """How centers reach HQ."""
 
     @property
     def invitations(self) -> InvitationStore:
         """Who was invited to be a center."""
+
+    @property
+    def owed(self) -> OwedStore:
+        """What HQ has signed that this database has still to come to, since it was put back from a copy."""
 
     async def claim(self, centers: Collection[str], owner: str) -> dict[str, Claimed]:
         """Take over these intakes, making them where they are new; every older term is void from then on."""
@@ -253,10 +263,16 @@ class Store(Protocol):
     async def valued(self, entities: Collection[KnownEntity]) -> list[KnownEntity]:
         """Return entities, of any stream but `lane`, with the values that their records came with; as they are else."""
 
-    async def set_published(self, cursors: Mapping[str, int], reach: Mapping[Partition, Reach] = NOWHERE) -> None:
+    async def set_published(
+        self,
+        cursors: Mapping[str, int],
+        reach: Mapping[Partition, Reach] = NOWHERE,
+        sent: Mapping[str, Sent] = NOTHING_SENT,
+    ) -> frozenset[str]:
         """Move the publisher's cursors, after the broker acknowledged, and note how far it has these partitions.
 
-        Nothing of it ever moves back here.
+        Nothing of it ever moves back here. Returns the centers whose states were `sent`, by lane, under a term that is
+        over: in the same transaction it is noted that they are to go out again.
         """
 
     async def close(self) -> None:

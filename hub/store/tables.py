@@ -25,15 +25,18 @@ from sqlalchemy import (
 
 METADATA: Final = MetaData()
 
+# Texts are compared by their code points, as SQLite does: entities are in one order on every engine.
+TEXT: Final = Text().with_variant(Text(collation="C"), "postgresql")
+
 INTAKE: Final = Table(
     "intake",
     METADATA,
-    Column("center", Text, primary_key=True),
+    Column("center", TEXT, primary_key=True),
     Column("next_offset", BigInteger),  # NULL: read the topic from its earliest record
     Column("term", BigInteger, nullable=False),  # who may write: a claim adds one, a commit names the one it has
-    Column("owner", Text, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("why", Text, nullable=False),
+    Column("owner", TEXT, nullable=False),
+    Column("status", TEXT, nullable=False),
+    Column("why", TEXT, nullable=False),
     Column("lane_id", Integer),
     Column("duplicates", BigInteger, nullable=False),
     Column("quarantined_bytes", BigInteger, nullable=False),  # what its quota counts
@@ -41,17 +44,17 @@ INTAKE: Final = Table(
     Column("read_upto", BigInteger, nullable=False, server_default="0"),  # what lies before that offset was counted
     Column("strangers", BigInteger, nullable=False, server_default="0"),  # control records by keys HQ does not know
     Column("seen_at_us", BigInteger),  # when HQ last received a presence
-    Column("presence", Text),  # its note's text
-    Column("alarm", Text),  # what its witness last said of HQ's log, its note's text: `reason -` once all is well
+    Column("presence", TEXT),  # its note's text
+    Column("alarm", TEXT),  # what its witness last said of HQ's log, its note's text: `reason -` once all is well
 )
 
 # By which times the presences and alarms of a center were signed that were heard: what is said again is known by them.
 HEARD: Final = Table(
     "heard",
     METADATA,
-    Column("center", Text, primary_key=True),
-    Column("kind", Text, primary_key=True),  # presence or alarm
-    Column("times", Text, nullable=False),
+    Column("center", TEXT, primary_key=True),
+    Column("kind", TEXT, primary_key=True),  # presence or alarm
+    Column("times", TEXT, nullable=False),
 )
 
 # Since when HQ stands with a center as it does: what the center is told of it, when that changed last. It follows from
@@ -59,17 +62,17 @@ HEARD: Final = Table(
 TOLD: Final = Table(
     "told",
     METADATA,
-    Column("center", Text, primary_key=True),
-    Column("text", Text, nullable=False),  # the status note's
+    Column("center", TEXT, primary_key=True),
+    Column("text", TEXT, nullable=False),  # the status note's
 )
 
 # What an audit found about a center's events, which their center is told beside how HQ stands with it.
 REMARK: Final = Table(
     "remark",
     METADATA,
-    Column("center", Text, primary_key=True),
+    Column("center", TEXT, primary_key=True),
     Column("count", BigInteger, nullable=False),  # how much was found
-    Column("text", Text, nullable=False),  # what is told; empty once that was heard and no more was found
+    Column("text", TEXT, nullable=False),  # what is told; empty once that was heard and no more was found
     Column("kept_at_us", BigInteger, nullable=False),
 )
 
@@ -77,14 +80,14 @@ LANE: Final = Table(
     "lane",
     METADATA,
     Column("id", Integer, primary_key=True),
-    Column("origin", Text, nullable=False, unique=True),
-    Column("center", Text, nullable=False, index=True),
-    Column("epoch", Text, nullable=False),
+    Column("origin", TEXT, nullable=False, unique=True),
+    Column("center", TEXT, nullable=False, index=True),
+    Column("epoch", TEXT, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("edge", LargeBinary, nullable=False),
     Column("state_digest", LargeBinary, nullable=False),
     Column("recorded_at_us", BigInteger, nullable=False),
-    Column("closed_by", Text),  # the origin that followed it
+    Column("closed_by", TEXT),  # the origin that followed it
     Column("missing", BigInteger, nullable=False),  # events its center wrote and HQ never had, known when closed
 )
 
@@ -108,6 +111,8 @@ LOGGED: Final = Table(
     Column("upto", BigInteger, nullable=False),  # the notary's cursor: receipts up to here are in HQ's log
 )
 
+_REJECTED: Final = text("code <> 'ACCEPTED'")
+
 LEDGER: Final = Table(
     "ledger",
     METADATA,
@@ -115,12 +120,12 @@ LEDGER: Final = Table(
     Column("sequence", BigInteger, nullable=False),
     Column("data", LargeBinary, nullable=False),  # canonical bytes: signed headers and value; empty once archived
     Column("digest", LargeBinary, nullable=False),
-    Column("code", Text, nullable=False),
-    Column("field", Text, nullable=False),
-    Column("params", Text, nullable=False),
+    Column("code", TEXT, nullable=False),
+    Column("field", TEXT, nullable=False),
+    Column("params", TEXT, nullable=False),
     Column("key", LargeBinary),  # only where it is not the subject
-    Column("type", Text, nullable=False),
-    Column("subject", Text, nullable=False),
+    Column("type", TEXT, nullable=False),
+    Column("subject", TEXT, nullable=False),
     Column("occurred_at_us", BigInteger),
     Column("version", BigInteger, nullable=False),
     # The accepted event before this one of the same entity: its history is a linked list (docs/adr/0010).
@@ -128,19 +133,8 @@ LEDGER: Final = Table(
     Column("previous", BigInteger),
     PrimaryKeyConstraint("lane_id", "sequence"),
     # What was rejected is counted without reading the ledger; accepted events, the many, cost nothing here.
-    Index(
-        "ledger_rejected",
-        "lane_id",
-        "code",
-        sqlite_where=text("code <> 'ACCEPTED'"),
-        postgresql_where=text("code <> 'ACCEPTED'"),
-    ),
-    Index(
-        "ledger_rejected_subject",
-        "subject",
-        sqlite_where=text("code <> 'ACCEPTED'"),
-        postgresql_where=text("code <> 'ACCEPTED'"),
-    ),
+    Index("ledger_rejected", "lane_id", "code", sqlite_where=_REJECTED, postgresql_where=_REJECTED),
+    Index("ledger_rejected_subject", "subject", sqlite_where=_REJECTED, postgresql_where=_REJECTED),
 )
 
 RECEIPT: Final = Table(
@@ -161,19 +155,19 @@ RECEIPT: Final = Table(
 ENTITY: Final = Table(
     "entity",
     METADATA,
-    Column("stream", Text, nullable=False),
-    Column("id", Text, nullable=False),
-    Column("center", Text, nullable=False),
-    Column("status", Text, nullable=False),
+    Column("stream", TEXT, nullable=False),
+    Column("id", TEXT, nullable=False),
+    Column("center", TEXT, nullable=False),
+    Column("status", TEXT, nullable=False),
     Column("version", BigInteger, nullable=False),
-    Column("document", Text, nullable=False),  # RFC 8785
+    Column("document", TEXT, nullable=False),  # RFC 8785
     Column("digest", LargeBinary, nullable=False),
     Column("lane_id", Integer, nullable=False),
     Column("sequence", BigInteger, nullable=False),
     Column("record_lane_id", Integer, nullable=False),
     Column("record_sequence", BigInteger, nullable=False),
     # Of the last event, though ledger and receipt have them too: an entity is read for nearly every event.
-    Column("changed_by", Text, nullable=False),
+    Column("changed_by", TEXT, nullable=False),
     Column("recorded_at_us", BigInteger, nullable=False),
     PrimaryKeyConstraint("stream", "id"),
     Index("entity_center", "center", "stream"),
@@ -183,8 +177,8 @@ MEASURE: Final = Table(
     "measure",
     METADATA,
     Column("lane_id", Integer, ForeignKey("lane.id"), nullable=False),
-    Column("key", Text, nullable=False),
-    Column("value", Text, nullable=False),  # a decimal, exact
+    Column("key", TEXT, nullable=False),
+    Column("value", TEXT, nullable=False),  # a decimal, exact
     PrimaryKeyConstraint("lane_id", "key"),
 )
 
@@ -192,11 +186,11 @@ QUARANTINE: Final = Table(
     "quarantine",
     METADATA,
     Column("id", Integer, primary_key=True),
-    Column("center", Text, nullable=False),
+    Column("center", TEXT, nullable=False),
     Column("kafka_offset", BigInteger, nullable=False),
     Column("digest", LargeBinary, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("detail", Text, nullable=False),
+    Column("reason", TEXT, nullable=False),
+    Column("detail", TEXT, nullable=False),
     Column("key", LargeBinary),
     Column("data", LargeBinary, nullable=False),  # canonical bytes, or the first of them: `store.KEPT`
     Column("size_bytes", BigInteger, nullable=False),
@@ -208,8 +202,8 @@ QUARANTINE: Final = Table(
 UNKEPT: Final = Table(
     "unkept",
     METADATA,
-    Column("center", Text, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("center", TEXT, nullable=False),
+    Column("reason", TEXT, nullable=False),
     Column("records", BigInteger, nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
     Column("first_at_us", BigInteger, nullable=False),
@@ -220,7 +214,7 @@ UNKEPT: Final = Table(
 EVIDENCE: Final = Table(
     "evidence",
     METADATA,
-    Column("origin", Text, nullable=False),
+    Column("origin", TEXT, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("ours", LargeBinary, nullable=False),
     Column("theirs", LargeBinary, nullable=False),
@@ -262,29 +256,76 @@ COSIGNATURE: Final = Table(
     "cosignature",
     METADATA,
     Column("size", BigInteger, nullable=False),
-    Column("name", Text, nullable=False),  # of the witness's key
+    Column("name", TEXT, nullable=False),  # of the witness's key
     Column("key_id", LargeBinary, nullable=False),
-    Column("center", Text, nullable=False),
+    Column("center", TEXT, nullable=False),
     Column("value", LargeBinary, nullable=False),  # timestamp and signature, as in the note's line
     Column("cosigned_at_us", BigInteger, nullable=False),
     Column("received_at_us", BigInteger, nullable=False),
     PrimaryKeyConstraint("size", "name", "key_id"),
 )
 
+# Receipts that HQ has signed and a database that was put back from a copy has still to come to (hub/ledger/owed.py).
+OWED: Final = Table(
+    "owed",
+    METADATA,
+    Column("id", Integer, primary_key=True),  # the order in which HQ gave them
+    Column("center", TEXT, nullable=False),
+    Column("origin", TEXT, nullable=False),
+    Column("last", BigInteger, nullable=False),
+    Column("note", LargeBinary, nullable=False),
+    UniqueConstraint("origin", "last"),
+)
+
+# Leaves of HQ's log that it has signed and whose receipts it has no more: each of a log that a person had begin anew.
+LOG_LOST: Final = Table(
+    "log_lost",
+    METADATA,
+    Column("leaf_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", LargeBinary, nullable=False),
+)
+
+# That a person has confirmed that HQ's log begins anew: behind the checkpoint of that size, which witnesses cosigned.
+LOG_BEGUN: Final = Table(
+    "log_begun",
+    METADATA,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("reason", TEXT, nullable=False),
+    Column("confirmed_at_us", BigInteger, nullable=False),
+)
+
 # Who does a hub-wide task (the notary's, the keeper's) for now, and which workers live (hub/store/workers.py).
 LEASE: Final = Table(
     "lease",
     METADATA,
-    Column("name", Text, primary_key=True),
-    Column("owner", Text, nullable=False),
+    Column("name", TEXT, primary_key=True),
+    Column("owner", TEXT, nullable=False),
     Column("until_us", BigInteger, nullable=False),
+)
+
+# States that a worker sent when its term was over already: whoever has the lane sends those behind `after` again.
+SAID_LATE: Final = Table(
+    "said_late",
+    METADATA,
+    Column("lane_id", Integer, ForeignKey("lane.id"), primary_key=True, autoincrement=False),
+    Column("after", BigInteger, nullable=False),
+    Column("times", BigInteger, nullable=False),  # how often that was noted
+)
+
+# Under which term a hub-wide task is done of which not even an old write may come last: whoever begins it adds one.
+TENURE: Final = Table(
+    "tenure",
+    METADATA,
+    Column("name", TEXT, primary_key=True),
+    Column("term", BigInteger, nullable=False),
+    Column("owner", TEXT, nullable=False),
 )
 
 # What the broker has acknowledged of each partition that HQ fills: one that has less was lost, and is said again.
 SAID: Final = Table(
     "said",
     METADATA,
-    Column("topic", Text, nullable=False),
+    Column("topic", TEXT, nullable=False),
     Column("partition", Integer, nullable=False),
     Column("first_offset", BigInteger, nullable=False),
     Column("next_offset", BigInteger, nullable=False),
@@ -296,11 +337,11 @@ SAID: Final = Table(
 SAID_AGAIN: Final = Table(
     "said_again",
     METADATA,
-    Column("topic", Text, primary_key=True),
-    Column("partitions", Text, nullable=False),  # numbers with commas, '' for all
-    Column("why", Text, nullable=False),
+    Column("topic", TEXT, primary_key=True),
+    Column("partitions", TEXT, nullable=False),  # numbers with commas, '' for all
+    Column("why", TEXT, nullable=False),
     Column("asked_at_us", BigInteger, nullable=False),
-    Column("place", Text, nullable=False),  # how far it is, in the words of whoever reads it; '' at the beginning
+    Column("place", TEXT, nullable=False),  # how far it is, in the words of whoever reads it; '' at the beginning
     Column("done", BigInteger, nullable=False),  # records
     Column("missing", BigInteger, nullable=False),  # records whose bytes nobody has any more
     Column("finished_at_us", BigInteger),
@@ -315,7 +356,7 @@ SEGMENT: Final = Table(
     Column("first", BigInteger, nullable=False),
     Column("last", BigInteger, nullable=False),
     Column("previous", LargeBinary),  # the segment before it, of any lane
-    Column("location", Text, nullable=False),  # a directory or a store's URL
+    Column("location", TEXT, nullable=False),  # a directory or a store's URL
     Column("size_bytes", BigInteger, nullable=False),
     Column("archived_at_us", BigInteger, nullable=False),
     UniqueConstraint("lane_id", "last"),
@@ -325,14 +366,14 @@ SEGMENT: Final = Table(
 INVITATION: Final = Table(
     "invitation",
     METADATA,
-    Column("id", Text, primary_key=True),
-    Column("center", Text, nullable=False),
+    Column("id", TEXT, primary_key=True),
+    Column("center", TEXT, nullable=False),
     Column("made_at_us", BigInteger, nullable=False),
     Column("expires_at_us", BigInteger, nullable=False),
-    Column("stage", Text, nullable=False),
-    Column("request", Text),  # SHA-256 of the request that is to be confirmed
+    Column("stage", TEXT, nullable=False),
+    Column("request", TEXT),  # SHA-256 of the request that is to be confirmed
     Column("asked_at_us", BigInteger),
-    Column("other", Text),  # of the first different one
+    Column("other", TEXT),  # of the first different one
     Column("other_at_us", BigInteger),
     Column("ended_at_us", BigInteger),
     Column("heeded_at_us", BigInteger),  # when somebody took note of a different one behind the confirmation
@@ -345,11 +386,11 @@ INVITATION: Final = Table(
 ACCESS: Final = Table(
     "access",
     METADATA,
-    Column("center", Text, primary_key=True),
+    Column("center", TEXT, primary_key=True),
     Column("version", BigInteger, nullable=False),  # the credential's number: each new one has the next; 0: none yet
     Column("sealed", LargeBinary),  # the credential, readable by keys/access.key alone
     Column("given_at_us", BigInteger),
     Column("rate", BigInteger),  # bytes a second that it may write; NULL: as many as all
-    Column("kept", Text, nullable=False),  # a digest of what Kafka was brought to, 'open' where it lets in everybody
+    Column("kept", TEXT, nullable=False),  # a digest of what Kafka was brought to, 'open' where it lets in everybody
     Column("kept_at_us", BigInteger),
 )

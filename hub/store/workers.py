@@ -1,4 +1,4 @@
-"""What workers say of themselves in the database: which live, which release each is, which rules it knows.
+"""What workers say of themselves in the database: which live, which release each is, which rules and schemas it knows.
 
 Such a word is a lease: it holds until a time. It lies in the table of leases, by a name that no task has.
 """
@@ -15,6 +15,8 @@ from hub.protocol.moment import from_us
 WORKER: Final = "worker "
 _SAYS: Final = " knows the rules "
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
+_GROUP: Final = "group:"
+_SCHEMA: Final = re.compile(r"s[0-9a-f]{1,8}")  # its id; releases that know of no such words pass over them
 NEVER: Final = datetime.max.replace(tzinfo=UTC)
 KEPT: Final = timedelta(days=30)  # what workers of long ago said is of no use to anybody
 
@@ -27,6 +29,8 @@ class LivingWorker:
     release: str
     rules: tuple[int, ...]
     until: datetime
+    schemas: frozenset[int] = frozenset()  # ids of those that it can read; older ones do not say
+    group: str = ""  # in which it shares the lanes; nor do they say that
 
     @property
     def name(self) -> str:
@@ -35,7 +39,8 @@ class LivingWorker:
 
     def to_text(self) -> str:
         """Return what is kept beside the name."""
-        return self.release + _SAYS + " ".join(map(str, self.rules))
+        words = [*map(str, self.rules), *(f"s{one:x}" for one in sorted(self.schemas))]
+        return self.release + _SAYS + " ".join([*words, *([_GROUP + self.group] if self.group else [])])
 
     @classmethod
     def of(cls, name: str, said: object, until_us: object) -> Self:
@@ -46,8 +51,10 @@ class LivingWorker:
         """
         release, _, rules = str(said).partition(_SAYS)
         known = tuple(int(number) for number in rules.split() if _NUMBER.fullmatch(number))
+        schemas = frozenset(int(word[1:], 16) for word in rules.split() if _SCHEMA.fullmatch(word))
+        group = next((word.removeprefix(_GROUP) for word in rules.split() if word.startswith(_GROUP)), "")
         try:
             until = from_us(until_us) if isinstance(until_us, int) else NEVER
         except OverflowError:
             until = NEVER
-        return cls(str(name).removeprefix(WORKER), release, known, until)
+        return cls(str(name).removeprefix(WORKER), release, known, until, schemas, group)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+from hub.base.metrics import declared
+from hub.base.metrics.declared import Metric
 
 
 class Metrics:
@@ -12,19 +13,24 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "cohub_web_requests", "Answered requests", ("route", "method", "status"), registry=self.registry
-        )
-        self.problems = Counter("cohub_web_problems", "Refused requests", ("code",), registry=self.registry)
+        self.requests = self._counter(declared.WEB_REQUESTS)
+        self.problems = self._counter(declared.WEB_PROBLEMS)
+        seconds = declared.WEB_SECONDS
         self.seconds = Histogram(
-            "cohub_web_request_seconds", "Time to the answer", ("route",), buckets=BUCKETS_S, registry=self.registry
+            seconds.name, seconds.says, seconds.labels, buckets=seconds.buckets, registry=self.registry
         )
-        self.records_in = Counter("cohub_web_records_written", "Records written to Kafka", registry=self.registry)
-        self.records_out = Counter("cohub_web_records_read", "Records read for centers", registry=self.registry)
-        self.sessions = Gauge("cohub_web_sessions", "Sessions that have not ended", registry=self.registry)
-        self.waiting = Gauge("cohub_web_waiting", "Requests that wait for records", registry=self.registry)
-        self.basis = Gauge("cohub_web_basis", "Size of the hq lane that is known", registry=self.registry)
+        self.records_in = self._counter(declared.WEB_RECORDS_WRITTEN)
+        self.records_out = self._counter(declared.WEB_RECORDS_READ)
+        self.sessions = self._gauge(declared.WEB_SESSIONS)
+        self.waiting = self._gauge(declared.WEB_WAITING)
+        self.basis = self._gauge(declared.WEB_BASIS)
 
     def text(self) -> bytes:
         """Return all of it in Prometheus's format."""
         return generate_latest(self.registry)
+
+    def _counter(self, metric: Metric) -> Counter:
+        return Counter(metric.name, metric.says, metric.labels, registry=self.registry)
+
+    def _gauge(self, metric: Metric) -> Gauge:
+        return Gauge(metric.name, metric.says, metric.labels, registry=self.registry)

@@ -26,7 +26,6 @@ from hub.hq.web_options import CLIENT_CONNECTIONS_MAX, CLIENT_CONNECTIONS_PER_S,
 from hub.kafka.cluster import Cluster
 from hub.kafka.desired import RATE_DEFAULT, READS_A_WRITE
 from hub.protocol.errors import Fatal, NotFound, Retriable, UsageError
-from hub.store.read.reads import Reads
 from hub.store.released import released_schemas
 from hub.web.allowance import Allowance
 from hub.web.app import create_app
@@ -225,7 +224,7 @@ class Ledger:
 
     def __init__(self, folder: HubFolder) -> None:
         followed = FollowedLane(partial(read_hq_keys, folder.keys), released_schemas())
-        self._reads = Reads.open(folder.database, followed)
+        self._reads = folder.reads(followed)
         self._rates: dict[str, int] = {}
 
     def look(self) -> HqLane:

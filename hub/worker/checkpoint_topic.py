@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -20,17 +21,20 @@ from hub.hq.identity import Identity
 from hub.hq.lane import OwnLane
 from hub.kafka.cluster import Cluster
 from hub.kafka.topics import ensure_topics, log_topics
-from hub.ledger.notary import Stored, record_of, signed_by_hq
+from hub.ledger.notary import Stored, record_of, signed_by_hq, size_of
 from hub.ledger.publication import Outbound
 from hub.protocol.errors import Malformed, Retriable
 from hub.protocol.topics import CHECKPOINTS
 from hub.protocol.witness import log_origin
 from hub.store.rows import UNREADABLE
 from hub.store.store import Damaged, Store
+from hub.worker.owing import lent_logs
 
 DEADLINE_S: Final = 20.0
 REQUEST_TIMEOUT_S: Final = 10.0
+WHOLE_S: Final = 600.0  # for all of the topic, which after a restore is read once
 LOOK_BACK: Final = 64  # offsets
+BEYOND_MAX: Final = 100_000  # records of about 4 kB
 BYTES_MAX: Final = 256 * 1024  # twice what a checkpoint with all its leaves is
 HEADERS_MAX: Final = 16
 
@@ -111,6 +115,25 @@ class CheckpointTopic:
             consumer.seek(place, start)
             return Window(await _read(consumer, place, upto, None), start, start == begin)
 
+    async def beyond(self, size: int) -> list[Said]:
+        """Return the records that speak of a larger checkpoint, the topic read from its first one. Errors: Retriable.
+
+        Nobody has verified any of them. Of strangers' records the newest `BEYOND_MAX` are kept.
+        """
+        async with self._reading(WHOLE_S) as (consumer, place, begin, end):
+            found: deque[Said] = deque(maxlen=BEYOND_MAX)
+            consumer.seek(place, begin)
+            while await consumer.position(place) < end:
+                async with asyncio.timeout(DEADLINE_S):
+                    records = (await consumer.getmany(place, timeout_ms=500)).get(place, ())
+                said = [_said(record) for record in records if record.offset < end]
+                found.extend(each for each in said if (size_of(each[0]) or 0) > size)
+            return list(found)
+
+    async def lent(self, centers: Sequence[str]) -> list[bytes]:
+        """Return what these centers have lent lately of HQ's log, on their own topics. Errors: Retriable."""
+        return await lent_logs(self._cluster, centers)
+
     async def publish(self, checkpoints: Sequence[Stored]) -> None:
         """Write checkpoints in this order, and wait until the broker has them all. Errors: Retriable."""
         with _translated(self._cluster):
@@ -136,11 +159,13 @@ class CheckpointTopic:
         return self._producer
 
     @contextlib.asynccontextmanager
-    async def _reading(self) -> AsyncIterator[tuple[Consumer, TopicPartition, int, int]]:
+    async def _reading(
+        self, deadline_s: float = DEADLINE_S
+    ) -> AsyncIterator[tuple[Consumer, TopicPartition, int, int]]:
         made = await self._cluster.consumer("cohub-notary", deadline_s=REQUEST_TIMEOUT_S)
         async with closing(made) as consumer:
             with _translated(self._cluster):
-                async with asyncio.timeout(DEADLINE_S):
+                async with asyncio.timeout(deadline_s):
                     if CHECKPOINTS not in await consumer.topics():  # a consumer that is given a missing one spins
                         raise Retriable(f"{CHECKPOINTS} at {self._cluster.bootstrap}: there is no such topic")
                     place = TopicPartition(CHECKPOINTS, 0)

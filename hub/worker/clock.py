@@ -9,6 +9,7 @@ of the two clocks is wrong, a person has to find out.
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -16,14 +17,43 @@ from typing import Final
 
 import structlog
 
+from hub.base.kafka import LOG_APPEND_TIME
 from hub.kafka.clock import Stamped
 from hub.protocol.errors import Fatal, Retriable
 from hub.protocol.limits import BROKER_CLOCK_OFF_MAX
+from hub.protocol.record import KafkaRecord
 
 COMPARE_EVERY_S: Final = 60.0
+CLOCK_BEHIND_MAX_S: Final = 5.0
+APART: Final = timedelta(seconds=1)  # by less two clocks on two machines may differ
 SET_S: Final = 60.0  # by so much the clock may part from the steady one before it is compared again
 
 log = structlog.get_logger(__name__)
+
+
+WHOSE_CLOCK: Final = (
+    "HQ has recorded later than it is here: the clock of this worker is behind, or that of the worker was ahead which "
+    "had this lane before: compare both with the broker's"
+)
+
+
+async def until_recorded(clock: Callable[[], datetime], recorded: datetime | None, newest: KafkaRecord) -> None:
+    """Wait until the clock has passed what HQ recorded last. Errors: Fatal where it is off, also by `newest`."""
+    now = clock()
+    ahead_ms = newest.timestamp - int(now.timestamp() * 1000)  # no datetime: not every timestamp has one
+    if ahead_ms > BROKER_CLOCK_OFF_MAX / timedelta(milliseconds=1) and newest.timestamp_type == LOG_APPEND_TIME:
+        raise Fatal(
+            f"HQ's clock is at {now:%Y-%m-%dT%H:%M:%SZ}, the broker's {ahead_ms / 1000:.0f} s ahead of it: set it"
+        )
+    if recorded is not None and now < recorded:
+        behind_s = (recorded - now).total_seconds()
+        if behind_s > CLOCK_BEHIND_MAX_S:
+            raise Fatal(
+                f"the clock of this worker, on {socket.gethostname()}, runs {behind_s:.0f} s behind its newest record, "
+                "nothing was committed: set this clock, or that of the worker which recorded it, whichever is wrong; "
+                "if this one is right, and one was ahead then, `hub clock correct` takes the wrong times back"
+            )
+        await asyncio.sleep(behind_s)
 
 
 def refuse_apart(gap: timedelta, ours: datetime, brokers: datetime) -> None:
@@ -53,11 +83,13 @@ class ComparedClock:
         self._wall = wall
         self._steady_s = steady_s
         self._every_s = every_s
+        self.ahead: timedelta | None = None  # of the broker's, when they were compared last
         self._epoch_s: float | None = None  # of the steady clock, in seconds of ours, when it was compared
 
     async def compare(self) -> None:
         """Compare the clocks. Errors: Fatal where they are apart; Retriable if no broker answers."""
         stamped = await self._ask()
+        self.ahead = stamped.gap
         refuse_apart(stamped.gap, stamped.after, stamped.stamp)
         self._epoch_s = self._parted()
 

@@ -9,22 +9,22 @@ behind each part:
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 import structlog
 
-from hub.base.kafka import LOG_APPEND_TIME
 from hub.hq.headquarters import Headquarters
 from hub.hq.identity import Identity
 from hub.ledger.basis import Basis
 from hub.ledger.lane import Intake, Status
+from hub.ledger.owed import NotAsSigned, honoured
 from hub.ledger.publication import publications
 from hub.ledger.reading import Reading
 from hub.ledger.step import Step
@@ -32,48 +32,24 @@ from hub.ledger.telling import damaged_rows
 from hub.protocol.batch import first_offset
 from hub.protocol.cause import Cause, CauseCode
 from hub.protocol.control import is_center_id
-from hub.protocol.errors import Fatal, Retriable
-from hub.protocol.limits import BROKER_CLOCK_OFF_MAX
+from hub.protocol.errors import Retriable
 from hub.protocol.receipt import one_line
 from hub.protocol.record import KafkaRecord
 from hub.store.consolidate import Driver, EngineFault, Instant
 from hub.store.store import Changes, Damaged, FencedError, Store
+from hub.worker.clock import APART, WHOSE_CLOCK, until_recorded
 from hub.worker.filled import filled
+from hub.worker.held import HeldIntake
+from hub.worker.logged import log_quarantined, log_standing, told
+from hub.worker.owing import NO_PART, Owing, Part
 from hub.worker.ports import LaneHandle, Outlet
 from hub.worker.remembered import Remembered
 from hub.worker.teller import Teller
-from schemas.words.causes import cause_said
 
 log = structlog.get_logger(__name__)
 
-CLOCK_BEHIND_MAX_S: Final = 5.0
 WHY_BYTES_MAX: Final = 2_000
-QUARANTINE_LOGGED_MAX: Final = 8  # of one step: a stranger fills no log
 LOOK_BEFORE: Final = timedelta(minutes=1)  # well within BASIS_AGE_MAX
-
-
-@dataclass(slots=True)
-class HeldIntake:
-    """An intake that this worker owns: its reading, owner term, next offset, and the hole it went back for.
-
-    `basis` is what HQ had said when it was read last, or, where it waits, when it began to. One that `is_damaged` is
-    not read before it is claimed again.
-    """
-
-    reading: Reading
-    term: int
-    next_read: int | None
-    basis: Basis
-    is_damaged: bool = False
-    sought: int | None = None
-
-
-def _told(why: str) -> dict[str, str]:
-    """Return a cause as the log has it: by its code, and as a sentence."""
-    if not why:
-        return {"why": ""}
-    line = Cause.stored(why).to_line()
-    return {"why": line, "said": cause_said(line).text()}
 
 
 async def _is_sure() -> None:
@@ -99,6 +75,8 @@ class Consolidator:
         tick: Callable[[], float] = time.monotonic,
         sure: Callable[[], Awaitable[None]] = _is_sure,
         memory: Remembered | None = None,
+        tell: Callable[[Step, float], None] = lambda _step, _seconds: None,
+        owing: Owing | None = None,
     ) -> None:
         self._store = store
         self._headquarters = headquarters
@@ -107,9 +85,11 @@ class Consolidator:
         self._clock = clock
         self._tick = tick
         self._sure = sure
+        self._tell = tell  # of each step that is committed, and how long it took
         self._held: dict[str, HeldIntake] = {}
         self.overtaken: set[str] = set()  # lanes that another worker has claimed, and the group has not revoked here
         self._memory = Remembered() if memory is None else memory
+        self._owing = owing or Owing()  # what HQ had signed before its database was put back from a copy
         self._driver = Driver(store, store, identity, self._memory)
         self._teller = Teller(store, identity, publisher)
         self._basis: Basis | None = None
@@ -134,6 +114,7 @@ class Consolidator:
         if self._newest is None:
             self._newest = await self._newest_recorded(basis)
         claimed = await self._store.claim(centers, self._owner)
+        self._owing.forget_held(centers)
         for center, claim in claimed.items():
             intake = claim.intake
             if intake.status is Status.WAITING and self._may_go_on(center):
@@ -144,17 +125,20 @@ class Consolidator:
             self._held[center] = HeldIntake(Reading.of(intake), claim.term, intake.offset, basis, claim.is_damaged)
             self.overtaken.discard(center)
             self._memory.forget(center)
+            if intake.lane is not None and (ahead := intake.lane.recorded_at - self._clock()) > APART:
+                log.warning("lane_ahead", center=center, ahead_s=ahead.total_seconds(), meaning=WHOSE_CLOCK)
             if claim.is_damaged:
-                log.error("lane_damaged", center=center, **_told(intake.why))
+                log.error("lane_damaged", center=center, **told(intake.why))
             if not intake.is_read:
                 self.lanes.pause(center)
         await self._teller.assigned(claimed)
-        await self._publisher.adopt([center for center, claim in claimed.items() if not claim.is_damaged])
+        await self._publisher.adopt({center: claim.term for center, claim in claimed.items() if not claim.is_damaged})
         return {center: claim.intake.offset for center, claim in claimed.items()}
 
     async def revoke(self, centers: Sequence[str]) -> None:
         """See Intakes."""
         self._teller.revoked(centers)
+        self._owing.forget_held(centers)
         for center in centers:
             self._held.pop(center, None)
             self.overtaken.discard(center)
@@ -179,6 +163,16 @@ class Consolidator:
         clock = basis.registry.clock
         newest = await self._store.newest_recorded_at(clock)
         return newest if clock is None else max(newest or clock.since, clock.since)
+
+    @property
+    def intakes(self) -> list[Intake]:
+        """The intakes that this worker holds."""
+        return [held.reading.intake for held in self._held.values()]
+
+    @property
+    def basis(self) -> Basis | None:
+        """What HQ has said, as this worker has read it last."""
+        return self._basis
 
     @property
     def statuses(self) -> dict[str, str]:
@@ -210,13 +204,15 @@ class Consolidator:
         if basis is None or changes.basis != basis.size:
             basis = await self.refresh()
         self._looked_at = max(looked_at, self._looked_at)
+        await self._forgive()
         for center, held in list(self._held.items()):
             try:
                 await self._look_at(center, held, basis, changes)
             except Retriable as exc:  # a database that is busy for one lane must hold up no other
                 log.warning("lane_not_looked_at", center=center, error=str(exc))
-        held_now = [(held.reading.intake, held.term) for held in self._held.values()]
-        await self._teller.look(held_now, basis, changes, Instant(looked_at, self._tick()))
+        self._publisher.repeat(changes.said_late)
+        now = [(held.reading.intake, held.term) for held in self._held.values()]
+        await self._teller.look(now, basis, changes, Instant(looked_at, self._tick()))
         answered, self._answered = self._answered, changes.basis
         return changes.basis != answered
 
@@ -255,6 +251,7 @@ class Consolidator:
         await self._store.set_status(center, held.term, intake.status, intake.why)
         held.reading = held.reading.again(intake)
         held.next_read, held.sought = intake.offset, None
+        self._owing.forget_held([center])
         self._publisher.look(center)
         await self.lanes.seek(center, intake.offset)
         self.lanes.resume(center)
@@ -263,7 +260,7 @@ class Consolidator:
     async def ready(self, records: Sequence[KafkaRecord], before: Collection[str] = ()) -> None:
         """See Intakes. Wait for room at the publisher, and for HQ's clock. Errors: Fatal for a clock that is off."""
         await self._publisher.room(before)
-        await self._until_newest(records[-1])
+        await until_recorded(self._clock, self._newest, records[-1])
 
     async def handle(self, center: str, records: Sequence[KafkaRecord]) -> None:
         """See Intakes. What the pure engine raises parks the lane; what the shell raises ends the process.
@@ -279,25 +276,52 @@ class Consolidator:
             # at the position in SQL; what is missing then is for the lane's rules.
             log.info("offsets_missing", center=center, expected=held.next_read, got=first)
             held.sought = held.next_read
+            self._owing.forget_held([center])
             await self.lanes.seek(center, held.reading.intake.offset)
             held.reading = Reading.of(held.reading.intake)
             return
         held.next_read = last + 1
-        await self._step(center, held, records)
+        await self._steps(center, held, records)
 
-    async def _step(self, center: str, held: HeldIntake, records: Sequence[KafkaRecord]) -> None:
-        """Take one step: with the records of a fetch, or with none, where something is due."""
+    async def _steps(self, center: str, held: HeldIntake, records: Sequence[KafkaRecord]) -> None:
+        """Take a fetch: at once; or, while HQ owes the center receipts, receipt by receipt as it gave them."""
+        await self._owing.hear(center, records)
+        waiting: Sequence[KafkaRecord] = [*self._owing.take(center), *records]
+        while waiting and self._held.get(center) is held and held.reading.intake.is_read:
+            part = self._owing.part(held.reading, waiting, self._tick())
+            try:
+                if part is not None:
+                    await self._step(center, held, part.records, part)
+            except NotAsSigned:
+                self._owing.lose(center, "its events get other verdicts now")
+                part = None
+            if part is None:
+                self._owing.hold(center, waiting)
+                return
+            waiting = waiting[len(part.records) :]
+
+    async def _forgive(self) -> None:
+        """Take what was held back once a person has let HQ's log begin anew: see hub/hq/log.py."""
+        if self._owing.stuck and not await self._store.owed.owed():
+            for center in self._owing.stuck:
+                self._owing.forgive(center)
+                if (held := self._held.get(center)) is not None:
+                    await self._steps(center, held, ())
+
+    async def _step(self, center: str, held: HeldIntake, records: Sequence[KafkaRecord], part: Part = NO_PART) -> None:
+        """Take one step: with the records of a fetch, or with none, where something is due. Errors: NotAsSigned."""
         await self._sure()
         now = self._clock()
         now = max(now, self._newest or now)  # the clock may have been set back since we were ready
         basis = self._basis
         if basis is None or now - self._looked_at > LOOK_BEFORE:
             basis = await self.refresh()  # we were stopped for a while: nothing is recorded under what HQ said long ago
-        was = held.reading
-        at = Instant(now, self._tick())
+        was, one, basis = held.reading, part.owed, part.basis or basis
+        at = Instant(now if one is None else one.receipt.recorded_at, self._tick())
+        honour = None if one is None else partial(honoured, one=one)
         try:
             step = await self._driver.consolidate(
-                held.reading, held.term, records, basis, at, answer=self._answer_claims
+                held.reading, held.term, records, basis, at, answer=self._answer_claims, honour=honour
             )
         except EngineFault as fault:
             await self._park(center, held, fault.cause)
@@ -307,6 +331,9 @@ class Consolidator:
         except FencedError:
             self._let_go(center)
         else:
+            self._tell(step, self._tick() - at.tick)
+            if one is not None:
+                self._owing.honoured(center)
             if step.reading.wait is None or step.reading.wait is not was.wait:
                 held.basis = basis
             await self._go_on(center, held, step, was.intake)
@@ -321,23 +348,11 @@ class Consolidator:
             self._publisher.offer(await filled(self._store, publications(step, self._memory.whole)))
         for note in step.resends:
             self._publisher.answer(center, "resend", note)
-        for item in step.quarantine[:QUARANTINE_LOGGED_MAX]:
-            log.warning(
-                "record_quarantined", center=center, reason=item.reason, detail=item.detail, offset=item.record.offset
-            )
-        if len(step.quarantine) > QUARANTINE_LOGGED_MAX:
-            log.warning("records_quarantined", center=center, records=len(step.quarantine))
+        log_quarantined(center, step.quarantine)
         intake = step.reading.intake
+        log_standing(intake, was)
         if not intake.is_read:
-            log.warning("lane_stopped", center=center, status=str(intake.status), **_told(intake.why))
             self.lanes.pause(center)
-        elif (intake.status, intake.why) != (was.status, was.why):
-            log.warning(
-                "lane_reads_on" if intake.why else "lane_reads",
-                center=center,
-                status=str(intake.status),
-                **_told(intake.why),
-            )
 
     async def _answer_claims(self, step: Step) -> str | None:
         """Send stored receipts again for what came twice. Return what forked, by a root that is not ours, if one did.
@@ -379,22 +394,5 @@ class Consolidator:
             self._let_go(center)
             return
         held.reading = Reading.of(replace(held.reading.intake, status=status, why=why, reads_on=False))
-        log.warning("lane_stopped", center=center, status=str(status), **_told(why))
+        log.warning("lane_stopped", center=center, status=str(status), **told(why))
         self.lanes.pause(center)
-
-    async def _until_newest(self, newest: KafkaRecord) -> None:
-        """Wait until HQ's clock has passed the newest recorded_at. Errors: Fatal where it is off, also by `newest`."""
-        now = self._clock()
-        ahead_ms = newest.timestamp - int(now.timestamp() * 1000)  # no datetime: not every timestamp has one
-        if ahead_ms > BROKER_CLOCK_OFF_MAX / timedelta(milliseconds=1) and newest.timestamp_type == LOG_APPEND_TIME:
-            raise Fatal(
-                f"HQ's clock is at {now:%Y-%m-%dT%H:%M:%SZ}, the broker's {ahead_ms / 1000:.0f} s ahead of it: set it"
-            )
-        if self._newest is not None and now < self._newest:
-            behind_s = (self._newest - now).total_seconds()
-            if behind_s > CLOCK_BEHIND_MAX_S:
-                raise Fatal(
-                    f"HQ's clock runs {behind_s:.0f} s behind its newest record, nothing was committed: set the clock; "
-                    "if it is right now, and was ahead then, `hub clock correct` takes the wrong times back"
-                )
-            await asyncio.sleep(behind_s)

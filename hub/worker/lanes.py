@@ -91,8 +91,8 @@ class Mover(Protocol):
         Errors: IllegalStateError if a topic is not assigned to this worker any more.
         """
 
-    async def progress(self, topics: Collection[str]) -> dict[str, tuple[Stamp, bool]]:
-        """Return of each topic the stamp of its newest fetch, and whether the broker has more than was fetched.
+    async def progress(self, topics: Collection[str]) -> dict[str, tuple[Stamp, int]]:
+        """Return of each topic the stamp of its newest fetch, and how many records the broker has beyond it, about.
 
         Topics that are not assigned, or that the broker does not have, are left out.
         Errors: Retriable if the broker does not tell; Fatal if the consumer's thread does not answer.
@@ -129,6 +129,7 @@ class Lanes:
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         # Whose records are being handled, or wait for that, and since when (loop time).
         self.in_hand: tuple[str | None, float] = None, 0.0
+        self.unread = 0  # records of the lanes that were asked for at the last look, fetched or not
         self._intakes = intakes
         self._turn = asyncio.Lock()
         self._lanes: dict[str, _Lane] = {}  # those that are read now
@@ -181,12 +182,13 @@ class Lanes:
         if self.mover is None:
             return set()
         found = await self.mover.progress([topic_in(center) for center in centers])
-        behind = set()
+        behind, self.unread = set(), self._records_ahead
         for center in centers:
             lane, fetched = self._lanes.get(center), found.get(topic_in(center))
             if lane is None or fetched is None:
                 continue
             stamp, more = fetched
+            self.unread += more
             on_the_way = stamp.move == lane.move and stamp.serial >= lane.serial
             if more or on_the_way or self.in_hand[0] == center:
                 behind.add(center)

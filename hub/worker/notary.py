@@ -10,7 +10,8 @@ What was said is asked of the topic itself, at the start, after every failure an
 checkpoint on, all that SQL has is said, in order; so a broker that lost the topic has it again. A topic that has more
 than SQL, or another root, proves that the database was rolled back; so do witnesses who have cosigned what SQL does not
 have, and before the first checkpoint of a run they are listened to. Then nothing is signed and nothing is said any
-more, until what is kept of that fits the log again: the evidence is looked at every minute.
+more, until what is kept of that fits the log again. What HQ had signed is taken in meanwhile, with the very receipts
+that its leaves stand for (`hub.worker.log_taking_in`); the evidence is looked at every second.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ from hub.store.rows import UNREADABLE
 from hub.store.store import Damaged, OvertakenError, Store
 from hub.worker.checkpoint_topic import LOOK_BACK, Said, Window
 from hub.worker.lease import Lease
+from hub.worker.log_taking_in import LogTakingIn
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +57,8 @@ LOOK_FURTHER: Final = 2048  # offsets at a time, where the newest records are no
 STEP_LEAVES_MAX: Final = 1024  # of one step, 20 ms: nothing else of the worker goes on meanwhile
 BACKLOG_S: Final = 0.02  # between steps, for the rest of the worker
 RETRY_S: Final = 1.0
+LEND_S: Final = 5.0  # until it is looked again whether a witness has lent what leads on
+TAKE_IN_EVERY_S: Final = 1.0  # what is missing comes as fast as lanes are read
 SAID_MAX: Final = 64  # at a time; they may have 128 KiB of leaves each
 
 
@@ -69,6 +73,12 @@ class Topic(Protocol):
 
     async def before(self, end: int | None = None, count: int = LOOK_BACK) -> Window:
         """Return what stands at the `count` offsets before `end`, or before the topic's end."""
+
+    async def beyond(self, size: int) -> Sequence[Said]:
+        """Return what speaks of a larger checkpoint than this."""
+
+    async def lent(self, centers: Sequence[str]) -> Sequence[bytes]:
+        """Return what these centers have lent lately of HQ's log."""
 
     async def publish(self, checkpoints: Sequence[Stored]) -> None:
         """Write checkpoints in this order; all of them are there when it returns."""
@@ -107,12 +117,20 @@ class Notary:
         self._spacing_s = every_s
         self._said_s = float("-inf")
         self._compared_s = float("-inf")
+        self._taking_in = LogTakingIn(store, identity, self.origin, topic)
+        self._look_again_s = float("-inf")
         self.stopped: Halt | None = None  # why nothing is signed any more
+        self.signed = 0  # checkpoints, by this notary
 
     @property
     def origin(self) -> str:
         """The origin of HQ's log."""
         return log_origin(self._identity.hub)
+
+    @property
+    def size(self) -> int | None:
+        """How many receipts the log has as this notary has read it; None where another worker's does the work."""
+        return None if self._log is None else self._log.size
 
     async def run(self) -> None:
         """Look for ever. Errors: faults of the store, which end the process."""
@@ -161,16 +179,36 @@ class Notary:
         return LOOK_EVERY_S
 
     async def _look_whether_it_fits(self) -> float:
-        """Go on where what is held against the log has no weight any more: a strange witness's key was revoked."""
+        """Go on where what is held against the log has no weight any more.
+
+        So it is once the log was taken in that HQ had signed, or a strange witness's key was revoked.
+        """
+        if await self._take_in():
+            return BACKLOG_S
         why = await self._store.log.rolled_back(await self._lane.witnesses())
         if why is not None:
             if why != self.stopped:
                 self.stopped = None
                 self._stop(why)
-            return COMPARE_EVERY_S
+            return TAKE_IN_EVERY_S
         self.stopped = self._log = self._said = None
         log.info("log_goes_on")
         return LOOK_EVERY_S
+
+    async def _take_in(self) -> bool:
+        """Take in one more checkpoint that HQ had signed; return whether there was one whose receipts are there."""
+        if not await self._lease.is_ours():
+            self._log = None
+            return False
+        if self._monotonic_s() >= self._look_again_s:
+            self._log = None
+            witnesses = sorted((await self._lane.witnesses()).keys)
+            leads_on = await self._taking_in.look(await self._read(), witnesses)
+            self._look_again_s = self._monotonic_s() + (COMPARE_EVERY_S if leads_on else LEND_S)
+        taken = await self._taking_in.next(await self._read())
+        if taken:
+            self._log = None
+        return taken
 
     async def _compare(self) -> None:
         """Look at what the topic has; stop for good where this database is not the one that said it."""
@@ -258,6 +296,7 @@ class Notary:
         addition = append(ours, receipts, [self._identity.log, self._identity.log_long], self._clock())
         await self._store.log.append(addition)
         self._log = addition.log
+        self.signed += 1
         is_full = len(receipts) >= STEP_LEAVES_MAX / 2
         if not is_full:
             self._spacing_s = spacing_s(self._every_s, self._spacing_s, since_s)

@@ -37,8 +37,11 @@ class Outlet(Protocol):
     def answer(self, center: str, kind: str, note: bytes) -> None:
         """Send a note to a center that no cursor covers: a request to send again, or a stored receipt once more."""
 
-    async def adopt(self, centers: Collection[str]) -> None:
-        """Publish what the last owner of these centers' lanes left."""
+    async def adopt(self, terms: Mapping[str, int]) -> None:
+        """Publish what the last owner of these centers' lanes left, under these terms."""
+
+    def repeat(self, centers: Collection[str]) -> None:
+        """Send again what SQL has noted of these centers' states, as far as their lanes are ours."""
 
     def look(self, center: str) -> None:
         """Look into SQL for something to publish of this center, whatever was wrong with it before."""

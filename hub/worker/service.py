@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import secrets
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -22,10 +23,17 @@ from pydantic import Field, InstanceOf
 
 from hub.base.clients import CLOSE_S, GIVE_UP_S
 from hub.base.ending import Ends, ends_by_itself, telling
+from hub.base.files import is_file as is_there
+from hub.base.files import remove
+from hub.base.metrics.book import Book
+from hub.base.metrics.options import MetricsOptions
+from hub.base.traces.options import TracesOptions
+from hub.base.traces.spans import NO_TRACES, Traces
 from hub.domain.catalogue import STREAMS
 from hub.domain.stream import HQ
 from hub.hq.access_key import AccessKey
 from hub.hq.folder import HubFolder
+from hub.hq.group import group_of
 from hub.hq.headquarters import Headquarters
 from hub.hq.identity import Identity, load_identity
 from hub.hq.lane import OwnLane
@@ -36,23 +44,34 @@ from hub.kafka.clock import brokers_time
 from hub.kafka.cluster import Cluster
 from hub.kafka.ends import topic_ends
 from hub.kafka.topics import ensure_group, ensure_topics, lane_topics, standard_topics
+from hub.protocol.control import is_center_id
 from hub.protocol.errors import Retriable
 from hub.protocol.rules import RULES_KNOWN
+from hub.protocol.schema import Schema
 from hub.replay.source import Ledger
 from hub.store.log_rows import Heard
+from hub.store.opener import open_store
+from hub.store.postgres_server import Server
 from hub.store.released import released_schemas, state_forms, state_schemas
-from hub.store.sqlite import SqliteStore
+from hub.store.sql_store import SqlStore
+from hub.store.store import Store
 from hub.store.workers import LivingWorker
+from hub.worker import measured
 from hub.worker.access import AccessKeeper
 from hub.worker.again import Kept
 from hub.worker.checkpoint_topic import CheckpointTopic
 from hub.worker.clock import ComparedClock
 from hub.worker.consolidator import Consolidator
 from hub.worker.hearing import Hearing
+from hub.worker.hq_publication import HqPublication
 from hub.worker.joining import Guests, Joining
 from hub.worker.keeper import DEADLINE_S, Keeper
+from hub.worker.lease import Lease
+from hub.worker.measured import Looked, Parts
 from hub.worker.notary import Notary
+from hub.worker.owing import Owing, Source, find_owed, take_in_lane
 from hub.worker.publisher import Publisher
+from hub.worker.traced import published_teller, step_teller
 from hub.worker.trust import TrustPublisher
 from hub.worker.watchdog import Watchdog
 
@@ -70,8 +89,14 @@ READING_STOP_S: Final = WORKER_STOP_S - CLOSE_S - GIVE_UP_S  # then publisher an
 class WorkerSettings(WorkerOptions):
     """What a worker needs to know."""
 
-    data_dir: Path = Field(description="the hub's data directory: keys, database")
+    data_dir: Path = Field(description="the hub's data directory: database, unless it is at a server")
+    keys: Path | None = Field(default=None, description="the folder with the hub's keys; else that of the directory")
+    database: InstanceOf[Server] | None = Field(
+        default=None, description="the database's server; else it is a file there"
+    )
     cluster: InstanceOf[Cluster] = Field(description="where the brokers are, and how they let us in")
+    metrics: MetricsOptions = MetricsOptions()
+    traces: TracesOptions = TracesOptions()
     publish: bool = Field(default=True, description="fill out.*, events and state.*; off only to measure the rest")
 
 
@@ -95,6 +120,7 @@ async def look(
     centers: list[str],
     pulse: Callable[[], None],
     say_alive: Callable[[], Awaitable[None]],
+    looked: Looked,
 ) -> None:
     """See every second whether the hq lane has grown, and read the lanes of new centers too; never returns."""
     known = set(centers)
@@ -102,8 +128,9 @@ async def look(
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
         looks += 1
+        writes = looks % LOOKS_A_LEASE == 0
         try:
-            if looks % LOOKS_A_LEASE == 0:
+            if writes:
                 await say_alive()
             if await consolidator.look_again():
                 publisher.look(HQ)
@@ -114,13 +141,21 @@ async def look(
                 known.update(added)
                 log.info("centers_added", centers=added)
             pulse()
+            looked.well(wrote=writes)
         except Retriable as exc:
+            looked.is_failing = True
             log.warning("look_failed", error=str(exc))
 
 
-async def say_alive(store: SqliteStore, owner: str) -> None:
-    """Say that this worker lives, and which rules it knows."""
-    await store.say_alive(LivingWorker(owner, f"cohub {version('cohub')}", RULES_KNOWN, datetime.now(UTC) + LEASE))
+async def say_alive(store: Store, owner: str, schemas: frozenset[int], group: str) -> None:
+    """Say that this worker lives, which rules and schemas it knows, and in which group it reads."""
+    until = datetime.now(UTC) + LEASE
+    await store.say_alive(LivingWorker(owner, f"cohub {version('cohub')}", RULES_KNOWN, until, schemas, group))
+
+
+def ids_of(released: Mapping[str, Schema]) -> frozenset[int]:
+    """Return the ids of the schemas that this release can read."""
+    return frozenset(schema.id for schema in released.values())
 
 
 async def make_topics(cluster: Cluster, centers: Sequence[str], group: str) -> None:
@@ -138,60 +173,76 @@ async def run_worker(
     consolidator_type: type[Consolidator] = Consolidator,
     pulse: Callable[[], None] = lambda: None,
     ends: Ends = ends_by_itself,
+    book: Book | None = None,
+    traces: Traces = NO_TRACES,
 ) -> None:
     """Run one worker until `stop` is set. `ready` is called once, `pulse` after each look at the lanes.
 
-    `ends` is told why it ends, when it begins to.
+    `ends` is told why it ends, when it begins to. `book` has what is measured, `traces` is told of events.
     Errors: Fatal and what the shell raised; the process is to end then.
     """
     # Faust takes half a second to import: the command line uses the rest of this module without it.
     from hub.worker.app import ReaderSettings, create_app  # noqa: PLC0415
     from hub.worker.supervision import consume  # noqa: PLC0415
 
-    folder = HubFolder(settings.data_dir)
-    identity = load_identity(folder.keys)
-    released = released_schemas()
-    store = SqliteStore.open(folder.database, settings.quarantine_bytes_max)
+    book, looked, clock = book or Book(), Looked(), ComparedClock(partial(brokers_time, settings.cluster))
+    book.ask(partial(measured.beside, clock=clock, looked=looked))
+    folder, released = HubFolder(settings.data_dir), released_schemas()
+    folder.refuse_half_restored()
+    identity, place = load_identity(settings.keys or folder.keys), settings.database or folder.database
+    store = await open_store(place, settings.quarantine_bytes_max)
     try:
         # Before the first commit, which may be to the hq lane: what is recorded is never taken back by itself.
-        clock = ComparedClock(partial(brokers_time, settings.cluster))
         await clock.compare()
-        headquarters = Headquarters(store, identity, released)
-        await headquarters.prepare()
-        publisher = Publisher(store, settings.cluster, state_forms(released), enabled=settings.publish)
         owner = f"{socket.gethostname()}:{os.getpid()}"
-        alive = partial(say_alive, store, owner)
-        await alive()  # before the first verdict: who adopts rules asks what every living worker knows
-        consolidator = consolidator_type(store, headquarters, identity, publisher, owner, sure=clock.sure)
+        # Two workers may have one name, on hosts that are called alike: a task is one process's.
+        leader = f"{owner} {secrets.token_hex(4)}"
+        # Before the first verdict: who adopts rules, or announces schemas, asks what every living worker knows.
+        group_name = settings.group or group_of(identity.hub, await store.workers(), owner, datetime.now(UTC))
+        await (alive := partial(say_alive, store, owner, ids_of(released), group_name))()
+        headquarters = Headquarters(store, identity, released)
+        owing = await _take_in(settings, store, headquarters, released, identity)  # before HQ says anything
+        await headquarters.prepare()
+        publisher = Publisher(
+            store, settings.cluster, state_forms(released), enabled=settings.publish, told=published_teller(traces)
+        )
+        consolidator = consolidator_type(
+            store, headquarters, identity, publisher, owner, sure=clock.sure,
+            tell=step_teller(traces, measured.step_teller(book)), owing=owing,
+        )  # fmt: skip
         await consolidator.refresh()
         centers = consolidator.centers
-        reader = ReaderSettings(cluster=settings.cluster, instance=settings.instance, session_s=settings.session_s)
+        reader = ReaderSettings(
+            cluster=settings.cluster, instance=settings.instance, session_s=settings.session_s, group=group_name
+        )
         await make_topics(settings.cluster, centers, reader.group)
-        await (trust := TrustPublisher(settings.cluster, identity)).first()
+        leads = Lease(store.topics, leader, lambda: datetime.now(UTC)).is_ours
+        await (trust := TrustPublisher(settings.cluster, identity, leads)).first()
         app = create_app(reader, consolidator, centers)
         spare_the_collector()
         log.info("worker_started", hub=identity.hub, centers=len(centers), bootstrap=settings.cluster.bootstrap)
         ready()
         async with asyncio.TaskGroup() as group:
-
-            def run(name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-                return group.create_task(telling(work, ends), name=name)
-
-            tasks = [run("publisher", publisher.run())]
-            if settings.publish:
-                tasks.append(run("notary", _notary(settings, store, headquarters.lane, identity, owner).run()))
-                ledger = partial(Ledger.open, folder.database)
-                kept = Kept(store, ledger, headquarters.lane, identity, state_forms(released), state_schemas(released))
-                tasks.append(
-                    run("keeper", Keeper(store, settings.cluster, kept, owner, lambda: consolidator.centers).run())
-                )
-                tasks += [run(*work) for work in _access(settings, store, identity, consolidator, owner)]
-            tasks.append(run("trust", trust.run()))
-            tasks.append(run("look", look(settings, consolidator, publisher, app, centers, pulse, alive)))
-            tasks.append(run("clock", clock.run()))
             positions, overtaken = consolidator.positions, lambda: consolidator.overtaken
             watchdog = Watchdog(positions, overtaken, app.lanes.behind, settings.stall_s)
-            tasks.append(run("watchdog", watchdog.run()))
+            notary = _notary(settings, store, headquarters.lane, identity, leader)
+            book.ask(Parts(consolidator, watchdog, app.lanes, publisher, notary).fill)
+            works = [
+                ("publisher", publisher.run()),
+                ("trust", trust.run()),
+                ("look", look(settings, consolidator, publisher, app, centers, pulse, alive, looked)),
+                ("clock", clock.run()),
+                ("watchdog", watchdog.run()),
+            ]
+            if settings.publish:
+                forms, schemas = state_forms(released), state_schemas(released)
+                kept = Kept(store, partial(Ledger.open, place), headquarters.lane, identity, forms, schemas)
+                works += [
+                    ("notary", notary.run()),
+                    ("hq", HqPublication(store, publisher, leader, headquarters.announce).run()),
+                    *_keeping(settings, store, identity, consolidator, kept, leader),
+                ]
+            tasks = [group.create_task(telling(work, ends), name=name) for name, work in works]
             await consume(app, stop=stop, stall_s=settings.stall_s, deadline_s=READING_STOP_S, ends=ends)
             for task in tasks:
                 task.cancel()
@@ -200,19 +251,42 @@ async def run_worker(
     log.info("worker_stopped")
 
 
-def _access(
-    settings: WorkerSettings, store: SqliteStore, identity: Identity, consolidator: Consolidator, owner: str
+async def _take_in(
+    settings: WorkerSettings,
+    store: SqlStore,
+    headquarters: Headquarters,
+    released: Mapping[str, Schema],
+    identity: Identity,
+) -> Owing:
+    """Take in what HQ has said in its own lane beyond this database; return the receipts that it has to come to again.
+
+    Nearly always there is nothing of either: it is so after a restore. Errors: as of `take_in_lane` and `find_owed`.
+    """
+    noted = HubFolder(settings.data_dir).restored_file
+    restored = is_there(noted)
+    await take_in_lane(settings.cluster, store, headquarters, whole=restored)
+    registry = (await headquarters.basis()).registry
+    centers = sorted(center for center in registry.centers if is_center_id(center) and center != HQ)
+    await find_owed(settings.cluster, store, identity, centers, whole=restored)
+    if restored:
+        remove(noted)  # what there was to find is in SQL
+    return await Owing.load(Source(store, headquarters, identity, released))
+
+
+def _keeping(
+    settings: WorkerSettings, store: SqlStore, identity: Identity, consolidator: Consolidator, kept: Kept, owner: str
 ) -> list[tuple[str, Coroutine[Any, Any, None]]]:
-    """Return what keeps the centers' access, and what hears who was invited to become one."""
-    load_key = partial(AccessKey.load, HubFolder(settings.data_dir).keys)
+    """Return what keeps topics and the centers' access, and what hears who was invited to become one."""
+    keeper = Keeper(store, settings.cluster, kept, owner, lambda: consolidator.centers)
+    load_key = partial(AccessKey.load, settings.keys or HubFolder(settings.data_dir).keys)
     reception = Reception(store.invitations, identity, load_key)
     guests = Guests(reception).invitations
     access = AccessKeeper(store, settings.cluster, lambda: consolidator.statuses, load_key, owner, guests)
     joining = Joining(store, settings.cluster, reception, identity, owner)
-    return [("access", access.run()), ("joining", joining.run())]
+    return [("keeper", keeper.run()), ("access", access.run()), ("joining", joining.run())]
 
 
-def _notary(settings: WorkerSettings, store: SqliteStore, lane: OwnLane, identity: Identity, owner: str) -> Notary:
+def _notary(settings: WorkerSettings, store: SqlStore, lane: OwnLane, identity: Identity, owner: str) -> Notary:
     """Return the notary, which signs nothing before the witnesses were heard."""
 
     async def heard() -> Mapping[str, Heard]:
@@ -220,5 +294,5 @@ def _notary(settings: WorkerSettings, store: SqliteStore, lane: OwnLane, identit
 
     ends = partial(topic_ends, settings.cluster, deadline_s=DEADLINE_S)  # it signs nothing before it has the answer
     hearing = Hearing(heard, ends, settings.witnesses_wait_s)
-    topic, name = CheckpointTopic(settings.cluster), settings.instance or owner
-    return Notary(store, lane, identity, topic, name, settings.checkpoint_every_s, has_heard=hearing.is_done)
+    topic, every_s = CheckpointTopic(settings.cluster), settings.checkpoint_every_s
+    return Notary(store, lane, identity, topic, owner, every_s, has_heard=hearing.is_done)

@@ -31,6 +31,7 @@ from hub.protocol.errors import Fatal, Retriable
 from hub.protocol.topics import center_of, topic_in
 from hub.worker.faust_log import faust_log
 from hub.worker.lanes import Fetched, Lanes, Stamp
+from hub.worker.sharing import Sharing
 
 FETCH_WAIT_MAX_MS = 250  # the driver's 1500 is how long a lane that was read slowly may wait behind the idle ones
 BESIDE_AFTER_S, BESIDE_WAIT_MS = 0.005, 20  # for a row beside a lane of which much was fetched
@@ -92,8 +93,9 @@ class LaneThread(driver.AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: Transport) -> Any:
         consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = FETCH_WAIT_MAX_MS  # noqa: SLF001 - the driver offers no setting for these two
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MAX_MS  # noqa: SLF001 - the driver offers no setting for these three
         consumer._fetch_max_bytes = FETCH_BYTES_MAX  # noqa: SLF001
+        consumer._partition_assignment_strategy = (Sharing(),)  # noqa: SLF001
         return consumer
 
     async def on_start(self) -> None:
@@ -129,7 +131,7 @@ class LaneThread(driver.AIOKafkaConsumerThread):
         """Seek, in the consumer's thread; see `Mover`."""
         await self.call_thread(self._move, {TP(topic, 0): offset for topic, offset in positions.items()}, number)
 
-    async def progress(self, topics: Collection[str]) -> dict[str, tuple[Stamp, bool]]:
+    async def progress(self, topics: Collection[str]) -> dict[str, tuple[Stamp, int]]:
         """See `Mover`. It passes by the queue of the calls above: it is asked because they may be stuck."""
         work = self._progress([TP(topic, 0) for topic in topics])
         try:
@@ -143,7 +145,7 @@ class LaneThread(driver.AIOKafkaConsumerThread):
         except TimeoutError as exc:
             raise Fatal(f"the thread that reads Kafka has not answered for {THREAD_DEADLINE_S} s") from exc
 
-    async def _progress(self, tps: Collection[TP]) -> dict[str, tuple[Stamp, bool]]:
+    async def _progress(self, tps: Collection[TP]) -> dict[str, tuple[Stamp, int]]:
         consumer = self._ensure_consumer()
         there = [tp for tp in tps if tp in consumer.assignment() and consumer.partitions_for_topic(tp.topic)]
         try:
@@ -156,7 +158,7 @@ class LaneThread(driver.AIOKafkaConsumerThread):
             if tp not in consumer.assignment():
                 continue  # a rebalance has come meanwhile
             state = self._state(consumer, tp)
-            more = not state.has_valid_position or state.position < end
+            more = max(0, end - state.position) if state.has_valid_position else 1  # how many, it is not known yet
             found[tp.topic] = self._stamps.get(tp.topic, Stamp(0, 0)), more
         return found
 

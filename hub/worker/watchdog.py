@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from datetime import UTC, datetime
 from typing import Final
 
 import structlog
@@ -47,6 +48,10 @@ class Watchdog:
         self._clock_s = clock_s
         self._since: dict[str, tuple[int | None, float]] = {}  # position, and since when it stands still under lag
         self._overtaken_since: dict[str, float] = {}
+        # What the last look has found: whether the broker told, the lanes behind, and since when there are any.
+        self.is_told: bool | None = None
+        self.behind: frozenset[str] = frozenset()
+        self.behind_since: datetime | None = None
 
     async def run(self) -> None:
         """Look for ever. Errors: see `look`."""
@@ -61,9 +66,12 @@ class Watchdog:
             behind = await self._behind(positions.keys() | overtaken)
         except Retriable as exc:
             log.info("lag_unknown", error=str(exc))
+            self.is_told = False
             self._since.clear()  # without knowing of a lag there is no stall
             self._overtaken_since.clear()  # and without a broker nobody hears what the group has come to
             return
+        self.is_told, self.behind = True, frozenset(behind)
+        self.behind_since = (self.behind_since or datetime.now(UTC)) if behind else None
         now = self._clock_s()
         self._overtaken_since = {center: self._overtaken_since.get(center, now) for center in overtaken}
         for center, since in sorted(self._overtaken_since.items()):

@@ -13,13 +13,13 @@ from hub.ledger.step import Step
 from hub.store.consolidate import Driver, Instant
 from hub.store.store import Store
 from tests.support.center import NOW, Center, Sent
-from tests.support.engines import ENGINES, Engine
+from tests.support.engines import ENGINES, SUSPENDED, Engine
 from tests.support.hq import IDENTITY, Hq
 
 QUOTA_BYTES: Final = 100_000  # of quarantine
 
 
-@pytest.fixture(params=ENGINES, ids=lambda engine: engine.name)
+@pytest.fixture(params=[*ENGINES, SUSPENDED], ids=lambda engine: engine.name)
 def engine(request: pytest.FixtureRequest) -> Engine:
     found: Engine = request.param
     return found

@@ -31,6 +31,7 @@ from hub.protocol.tree import Edge, leaf_hash
 from hub.replay.chain import every
 from hub.replay.source import Ledger
 from hub.store.depot import open_depot
+from hub.store.opener import open_reader
 from hub.store.reader import LedgerReader
 from hub.store.rows import StoredEvent, StoredLane
 from tests.support.archived import LATER, REVISED, archive, make_hub
@@ -76,8 +77,9 @@ def name(value: tuple[Engine, Opener]) -> str:
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     folder = tmp_path_factory.mktemp("hub")
     engine, opener = request.param
-    path = asyncio.run(make_hub(folder, engine=engine))
+    path = asyncio.run(make_hub(folder))
     archive(path, open_depot(str(folder / "archive")))
+    engine.take(folder)
     reader = opener(folder)
     yield Made(reader, path)
     reader.close()
@@ -338,11 +340,10 @@ async def test_snapshot_is_of_one_moment(opened: tuple[Engine, Opener], tmp_path
     await hq.store.close()
 
 
-@pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)
-def test_database_that_is_not_there_is_a_usage_error(engine: Engine, tmp_path: Path) -> None:
+def test_database_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
     """Nothing is made where there was nothing."""
     with pytest.raises(UsageError, match="there is no database"):
-        engine.read(tmp_path)
+        open_reader(tmp_path / "hub.sqlite3")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -23,11 +23,11 @@ from hub.protocol.errors import Fatal, Retriable
 from hub.protocol.note import Note
 from hub.protocol.receipt import Receipt, read_answer
 from hub.protocol.tree import Edge, leaf_hash
-from hub.store.migrate import HEAD
 from hub.store.store import (
     FencedError,
     TakenError,
 )
+from hub.store.version import HEAD
 from tests.contract.conftest import position, prepared
 from tests.support.center import HUB, NOW, RELEASED, Center, offer
 from tests.support.engines import Engine
@@ -281,13 +281,49 @@ async def test_every_call_lets_others_run(hq: Hq) -> None:
         assert others.done(), number
 
 
-async def test_database_of_a_newer_release_is_refused(engine: Engine, tmp_path: Path) -> None:
-    """A version that this release does not know ends the start, says both versions, and changes nothing."""
+async def test_database_that_is_too_new_is_refused(engine: Engine, tmp_path: Path) -> None:
+    """It says both versions, from which one on programs may use it, and what to install; nothing is changed."""
     await (await engine.open(tmp_path)).close()
-    engine.edit(tmp_path, "UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(Fatal, match=f"version 9999, this release knows up to {HEAD}"):
+    engine.edit(
+        tmp_path, "UPDATE alembic_version SET version_num = '9999', compatible_since = '9998', since_release = '9.8.0'"
+    )
+    before = engine.peek(tmp_path, "SELECT * FROM alembic_version")
+    said = f"version 9999, this release knows up to {HEAD}, and only programs from version 9998.*install cohub 9.8.0"
+    with pytest.raises(Fatal, match=said):
         await engine.open(tmp_path)
-    assert engine.peek(tmp_path, "SELECT version_num FROM alembic_version") == [("9999",)]
+    assert engine.peek(tmp_path, "SELECT * FROM alembic_version") == before
+
+
+@pytest.mark.parametrize("since", [None, "", "12", "0o12", "\u0660\u0660\u0661\u0662", "moved"])
+async def test_newer_database_that_does_not_say_who_may_use_it_is_refused(
+    engine: Engine, tmp_path: Path, since: str | None
+) -> None:
+    """Nothing, or no version: nobody's guess takes its place."""
+    await (await engine.open(tmp_path)).close()
+    engine.edit(tmp_path, "UPDATE alembic_version SET version_num = '9999', compatible_since = ?", since)
+    with pytest.raises(Fatal, match="version 9999, this release knows up to"):
+        await engine.open(tmp_path)
+
+
+async def test_newer_database_that_takes_older_programs_is_used_as_ever(hq: Hq, engine: Engine, tmp_path: Path) -> None:
+    """Workers of the release before go on, and one that is started again takes its lanes over; nothing is undone."""
+    center = Center()
+    await hq.feed("uz", center.opened(2))
+    engine.edit(tmp_path, "CREATE TABLE later(id INTEGER PRIMARY KEY)")
+    for table in ("intake", "lane", "ledger", "entity", "receipt"):
+        engine.edit(tmp_path, f"ALTER TABLE {table} ADD COLUMN later BIGINT NOT NULL DEFAULT 7")
+    newer = "UPDATE alembic_version SET version_num = '9999', compatible_since = ?, since_release = '0.3.0'"
+    engine.edit(tmp_path, newer, HEAD)
+    before = engine.peek(tmp_path, "SELECT * FROM alembic_version")
+
+    await hq.feed("uz", center.offers(2, first=10))  # the one that runs goes on
+    before_it, hq.store = hq.store, await engine.open(tmp_path)
+    await hq.claim("uz")
+    await hq.feed("uz", [center.sealed(center.append(center.event(REVISED, "K-1", offer("Revised"))))])
+    assert await hq.store.edge_at(center.origin, center.edge.size) == center.edge
+    assert engine.peek(tmp_path, "SELECT DISTINCT later FROM ledger") == [(7,)]
+    await before_it.close()
+    assert engine.peek(tmp_path, "SELECT * FROM alembic_version") == before
 
 
 async def test_commit_keeps_what_a_witness_says_with_the_position(hq: Hq, engine: Engine, tmp_path: Path) -> None:

@@ -54,6 +54,9 @@ async def test_all_of_it_is_there_after_a_restart(engine: Engine, tmp_path: Path
     await store.close()
 
 
+_LATE = "given_at_us = 4611686018427387904"
+
+
 @pytest.mark.parametrize(
     "edit",
     [
@@ -65,13 +68,15 @@ async def test_all_of_it_is_there_after_a_restart(engine: Engine, tmp_path: Path
         "rate = 'many'",
         "rate = -5",
         "kept = x'00ff'",
-        "given_at_us = 4611686018427387904",
+        _LATE,
         "kept_at_us = 'never'",
         "center = CAST(x'ff' AS TEXT)",
     ],
 )
 async def test_row_that_somebody_edited_is_none(engine: Engine, tmp_path: Path, edit: str) -> None:
     """The others are read all the same, and the next credential goes on from what can be read."""
+    if engine.is_typed and edit not in {"version = -1", "version = 0", "sealed = NULL", "rate = -5", _LATE}:
+        pytest.skip("its columns have types, which nobody edits away")
     store = await engine.open(tmp_path)
     await store.access.give("kz", b"1", NOW)
     await store.access.give("uz", b"1", NOW)

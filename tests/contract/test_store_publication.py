@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +13,8 @@ from hub.ledger.step import KnownEntity
 from hub.protocol.tree import leaf_hash
 from hub.store.store import Damaged
 from tests.support.center import Center, offer
+from tests.support.engines import Engine
 from tests.support.hq import Hq
-from tests.support.peek import edit, peek
 
 REVISED, WITHDRAWN = "net.cohub.offer.revised.v1", "net.cohub.offer.withdrawn.v1"
 
@@ -164,17 +165,19 @@ async def test_lane_that_another_one_has_followed_is_told_as_closed(hq: Hq) -> N
 
 
 @pytest.mark.parametrize("digest_too", [False, True])
-async def test_event_that_its_center_has_not_sealed_is_not_published(hq: Hq, digest_too: bool) -> None:
+async def test_event_that_its_center_has_not_sealed_is_not_published(
+    hq: Hq, engine: Engine, tmp_path: Path, digest_too: bool
+) -> None:
     """A row that somebody edited, and its leaf with it, is not what the receipt's root is of."""
     center = Center()
     await hq.feed("uz", center.opened(3))
     await hq.feed("uz", center.offers(2, first=10))
     where = "sequence = 3 AND lane_id = (SELECT id FROM lane WHERE origin = ?)"
-    ((data,),) = peek(hq.database, f"SELECT data FROM ledger WHERE {where}", center.origin)
+    ((data,),) = engine.peek(tmp_path, f"SELECT data FROM ledger WHERE {where}", center.origin)
     altered = data.replace(b"Offer 2", b"Offer X")
     assert altered != data
     digest = leaf_hash(altered if digest_too else data)
-    edit(hq.database, f"UPDATE ledger SET data = ?, digest = ? WHERE {where}", altered, digest, center.origin)
+    engine.edit(tmp_path, f"UPDATE ledger SET data = ?, digest = ? WHERE {where}", altered, digest, center.origin)
     with pytest.raises(Damaged, match="not those that their center has sealed"):
         await hq.store.publication(center.origin, 0, 500)
     after = await hq.store.publication(center.origin, 4, 500)
@@ -182,14 +185,16 @@ async def test_event_that_its_center_has_not_sealed_is_not_published(hq: Hq, dig
     assert [event.sequence for event in after.events] == [5, 6]
 
 
-async def test_record_that_its_center_has_not_sealed_is_not_published(hq: Hq) -> None:
+async def test_record_that_its_center_has_not_sealed_is_not_published(hq: Hq, engine: Engine, tmp_path: Path) -> None:
     """The record of an entity may have come long before what is published now."""
     center = Center()
     await hq.feed("uz", center.opened(1))
     await hq.feed("uz", [center.sealed(center.append(center.event(WITHDRAWN, "K-1", {"reason": "sold"})))])
     where = "sequence = 2 AND lane_id = (SELECT id FROM lane WHERE origin = ?)"
-    ((data,),) = peek(hq.database, f"SELECT data FROM ledger WHERE {where}", center.origin)
-    edit(hq.database, f"UPDATE ledger SET data = ? WHERE {where}", data.replace(b"Offer 1", b"Offer X"), center.origin)
+    ((data,),) = engine.peek(tmp_path, f"SELECT data FROM ledger WHERE {where}", center.origin)
+    engine.edit(
+        tmp_path, f"UPDATE ledger SET data = ? WHERE {where}", data.replace(b"Offer 1", b"Offer X"), center.origin
+    )
     with pytest.raises(Damaged, match="not what its center has sealed"):
         await hq.store.publication(center.origin, 2, 500)
 

@@ -43,6 +43,7 @@ from tests.support.secret_kinds import (
     MAKERS,
     NO_SECRET,
     OWN_CLUSTER,
+    PASSPHRASE,
     PROXY,
     SALTED,
     Place,
@@ -163,8 +164,14 @@ def _give(place: Place, proxy: str) -> None:
         PROXY: (login.partition(":")[2].encode(), login.encode()),
         OWN_CLUSTER: (token_urlsafe(24).encode(), token_hex().encode()),
         ARCHIVE: (token_urlsafe(30).encode(),),
+        PASSPHRASE: (token_urlsafe(30).encode(),),
     }
-    place.given_homes = {PROXY: ("offices/kz/connector.yaml", *ours), OWN_CLUSTER: ours, ARCHIVE: ours}
+    place.given_homes = {
+        PROXY: ("offices/kz/connector.yaml", *ours),
+        OWN_CLUSTER: ours,
+        ARCHIVE: ours,
+        PASSPHRASE: ("files/passphrase",),
+    }
 
 
 async def _live(life: Life, proxy: str, secrets: set[Secret]) -> None:
@@ -272,7 +279,11 @@ async def _rotate(life: Life, running: Process) -> None:
 async def _ask_everything(life: Life, wrong_word: str) -> None:
     """Run every command that tells somebody something, at both ends, with whatever is wrong."""
     root = life.root
+    passphrase = root / "files" / "passphrase"
+    passphrase.touch(0o600)
+    passphrase.write_bytes(life.place.given[PASSPHRASE][0] + b"\n")
     commands = [
+        life.hub("backup", str(root / "files" / "backup"), "--sealed-by", str(passphrase), "--json"),
         life.hub("doctor", "--json"), life.hub("doctor"), life.hub("status", "--json"),
         life.hub("center", "list", "--json"), life.hub("center", "show", "uz", "--json"), life.hub("settings", "show"),
         life.hub("audit", "verify", "--json"), life.hub("log", "status", "--json"),

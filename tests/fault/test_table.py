@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ CENTERS = ("uz", "kz")
 
 
 @contextlib.asynccontextmanager
-async def network_of(folder: Path, **settings: object) -> AsyncIterator[Network]:
+async def network_of(folder: Path, **settings: Any) -> AsyncIterator[Network]:
     """Yield a network of two offices with rows in their sheets; only its broker runs."""
     network = await Network.set_up(folder, CENTERS, **settings)
     try:

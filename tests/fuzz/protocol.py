@@ -27,8 +27,9 @@ from hub.protocol.schema import parse_released, parse_schema
 from hub.protocol.session import SessionNote
 from hub.protocol.status import StatusNote
 from hub.protocol.tiles import read_bundle, write_bundle
+from hub.protocol.traceparent import read_traceparent
 from hub.protocol.trust import open_trust
-from hub.protocol.witness import Alarm, open_cosigned
+from hub.protocol.witness import Alarm, LentLog, open_cosigned
 from hub.store.released import released_schemas
 from tests.fuzz.target import VECTORS, Script, Target, encoded, note_texts, vectors
 from tests.support.center import Center, Sent
@@ -143,6 +144,11 @@ def _time(data: bytes) -> None:
     read_time(text(data))
 
 
+def _traceparent(data: bytes) -> None:
+    read = read_traceparent(data)
+    assert read is None or read_traceparent(read.to_text().encode()) == read
+
+
 def _avro(data: bytes) -> None:
     if not data:
         raise Malformed("nothing")
@@ -204,6 +210,7 @@ def batch_seeds() -> list[bytes]:
 
 PROTOCOL = (
     Target("batches", _batches, batch_seeds),
+    Target("traceparent", _traceparent, lambda: [b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"]),
     Target("note", _note, vectors("notes", "seals", "receipts", "trust", "cosignatures", "enrolments"), bytes_max=8192),
     Target("vkey", _vkey, vectors("keys", field="vkey")),
     Target("private-key", _signer, vectors("keys", field="private")),
@@ -220,6 +227,7 @@ PROTOCOL = (
     Target("content-digest", _content_digest, lambda: [content_digest(b"").encode()], bytes_max=512),
     Target("alarm", _alarm, note_texts("alarms")),
     Target("cosigned", open_cosigned, vectors("cosignatures"), bytes_max=8192),
+    Target("lent-log", LentLog.from_bytes, lambda: [LentLog(7, (b"l" * 32,), b"a note").to_bytes()], bytes_max=8192),
     Target("enrolment", open_enrolment, vectors("enrolments"), bytes_max=8192),
     Target("invitation", _invitation, vectors("invitations"), bytes_max=16384),
     Target("join", _join, vectors("joins"), bytes_max=8192),

@@ -14,17 +14,16 @@ from hub.store.depot import Depot
 from hub.store.opener import open_archiver
 from hub.store.rows import StoredEvent
 from tests.support.center import NOW, Center, offer
-from tests.support.engines import SQLITE, Engine
 from tests.support.hq import Hq
 
 REVISED: Final = "net.cohub.offer.revised.v1"
 LATER: Final = NOW + timedelta(days=400)
 
 
-async def make_hub(folder: Path, events: int = 30, engine: Engine = SQLITE) -> Path:
+async def make_hub(folder: Path, events: int = 30) -> Path:
     """Make a database with two centers, several commits each, all of them logged and published; return its path."""
     centers = [Center("uz"), Center("kz", epoch="0000beef")]
-    hq = await Hq.open(folder, *centers, engine=engine)
+    hq = await Hq.open(folder, *centers)
     for center in centers:
         await hq.feed(center.id, center.opened(3))
         for first in range(4, events, 5):

@@ -13,6 +13,7 @@ from hub.ledger.publication import Publication
 from hub.ledger.step import EntityKey
 from hub.store.store import Store
 from hub.worker.consolidator import Consolidator
+from hub.worker.owing import Owing
 from tests.support.center import Center
 from tests.support.hq import IDENTITY, Hq
 from tests.support.peek import peek
@@ -42,6 +43,9 @@ class Seen:
 
     def look(self, center: str) -> None:
         del center
+
+    def repeat(self, centers: Collection[str]) -> None:
+        del centers
 
     def unreadable(self) -> Mapping[str, str]:
         return self.damaged
@@ -73,9 +77,14 @@ class Clock:
 
 
 def consolidator(
-    hq: Hq, seen: Seen, clock: Callable[[], datetime], store: Any = None, tick: Any = time.monotonic
+    hq: Hq,
+    seen: Seen,
+    clock: Callable[[], datetime],
+    store: Any = None,
+    tick: Any = time.monotonic,
+    owing: Owing | None = None,
 ) -> Consolidator:
-    made = Consolidator(store or hq.store, hq.headquarters, IDENTITY, seen, "test", clock, tick)
+    made = Consolidator(store or hq.store, hq.headquarters, IDENTITY, seen, "test", clock, tick, owing=owing)
     made.attach(seen)
     return made
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -11,6 +11,7 @@ from typing import Any
 
 from hub.domain.catalogue import STREAMS
 from hub.domain.hq_lane import HqLane
+from hub.domain.stream import HQ
 from hub.hq.headquarters import Headquarters, HqEvent
 from hub.hq.identity import TRUST_FILE, Identity
 from hub.hq.lane import read_lane
@@ -148,6 +149,15 @@ class Hq:
 
     def reading(self, center: str) -> Reading:
         return self.readings[center][0]
+
+
+async def claimed(hq: Hq, centers: Iterable[str]) -> dict[str, int]:
+    """Claim these lanes as the group gives them to a worker, and HQ's own as the lease does; return their terms."""
+    terms = {HQ: await hq.store.repeats.begin_hq("a worker")}
+    for center in centers:
+        await hq.claim(center)
+        terms[center] = hq.readings[center][1]
+    return terms
 
 
 def resends(step: Step) -> list[Resend]:

@@ -66,5 +66,8 @@ class Ledgered:
     async def adopt(self, centers: Collection[str]) -> None:
         self.adopted.extend(centers)
 
+    def repeat(self, centers: Collection[str]) -> None:
+        """Nothing here is ever sent too late."""
+
     async def room(self, before: Collection[str] = ()) -> None:
         return

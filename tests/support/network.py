@@ -22,15 +22,17 @@ import yaml
 from connectors.runtime.outbox import Outbox
 from hub.broker.process import Process, spawn
 from hub.domain.catalogue import STREAMS
-from hub.hq.folder import HubFolder
 from hub.hq.headquarters import HqEvent
 from hub.protocol.errors import Retriable, UsageError
 from hub.protocol.topics import FAN_OUT_PARTITIONS
+from hub.store.copying import mirror
+from hub.store.postgres_server import Server
 from tests.support.center import Center
 from tests.support.checker import Finding, Record, check, trust_of
 from tests.support.checker import Office as CheckedOffice
 from tests.support.hq import center_record
 from tests.support.peek import ask, is_published, log_of
+from tests.support.postgres import in_thread
 from tests.support.sheet import LISTED, Row, Sheet
 from tests.support.witness import Witness
 from tests.support.worker import Hub, read_topic
@@ -101,14 +103,14 @@ class Program:
             process.wait()
             self.kills += 1
 
-    async def stop(self) -> int:
+    async def stop(self, deadline_s: float = STOP_DEADLINE_S) -> int:
         """Ask it to end; return its status. Errors: TimeoutError if it does not within the deadline; it is killed."""
         process, self._process = self._process, None
         if process is None:
             return 0
         process.terminate()
         try:
-            async with asyncio.timeout(STOP_DEADLINE_S):
+            async with asyncio.timeout(deadline_s):
                 while (status := process.poll()) is None:
                     await asyncio.sleep(0.02)
                 return status
@@ -250,12 +252,19 @@ class Network:
     more: list[Program] = field(default_factory=list)
 
     @classmethod
-    async def set_up(cls, folder: Path, centers: Sequence[str], **settings: Any) -> Network:
-        """Return a network whose broker runs, whose centers are registered, and nothing else started."""
+    async def set_up(
+        cls, folder: Path, centers: Sequence[str], server: Server | None = None, **settings: Any
+    ) -> Network:
+        """Return a network whose broker runs, whose centers are registered, and nothing else started.
+
+        Shapes: HQ's database is at `server`, where one is given.
+        """
         broker = Broker(folder / "broker")
         try:
             broker.start()
-            hub = Hub.make(folder / "hub", await broker.ready())
+            hub = Hub.make(folder / "hub", await broker.ready(), server)
+            if server is not None:
+                (hub.data_dir / "hub.yaml").write_text(yaml.safe_dump({"database": {"url": server.location}}))
             offices = [Office(Center(name), folder / name) for name in centers]
             codes = [{"code": code, "zh": None, "en": None, "ru": None} for code in LISTED]
             await hub.say(
@@ -311,18 +320,26 @@ class Network:
         """Whether the publisher's cursors are where the lanes are, and HQ's own lane stands on `hub.lane`."""
         upto = "coalesce((SELECT upto FROM said WHERE topic = 'hub.lane'), 0)"
         said = f"SELECT {upto} = size FROM lane WHERE center = 'hq'"
-        return is_published(HubFolder(self.hub.data_dir).database) and bool(self.ask(said))
+        return is_published(self.database()) and bool(self.ask(said))
+
+    def database(self) -> Path:
+        """Return a file that has HQ's database: its own, or a mirror as of now."""
+        if self.hub.server is None:
+            return self.hub.database
+        copy = self.hub.data_dir / "looked_at.sqlite3"
+        in_thread(mirror(self.hub.server, copy))
+        return copy
 
     def ask(self, query: str) -> Any:
         """Return one value out of HQ's database."""
-        return ask(HubFolder(self.hub.data_dir).database, query)
+        return ask(self.database(), query)
 
     def is_cosigned(self) -> bool:
         """Whether every receipt is in HQ's log and was seen there, and every center has cosigned all of it."""
         found = [office.status() for office in self.offices]
         if any(status is None or status["witness"]["receipts_waiting"] for status in found):
             return False
-        standing = log_of(HubFolder(self.hub.data_dir).database).standing()
+        standing = log_of(self.database()).standing()
         return not standing.behind and standing.cosigned == len(self.offices)
 
     async def settle(self, deadline_s: float = 90.0) -> None:
@@ -344,7 +361,7 @@ class Network:
             for office in self.offices
             for what in office.witness.faults(await read_topic(self.hub.bootstrap, f"in.{office.id}"), office.outbox)
         ]
-        return findings + check(HubFolder(self.hub.data_dir).database, trust_of(self.hub.identity), offices, topics)
+        return findings + check(self.database(), trust_of(self.hub.identity), offices, topics)
 
     async def read_topics(self) -> list[Record]:
         """Return all records that HQ has published."""

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from hub.store.log import LogReader
+from hub.store.sql_log_rows import SqlLogRows
 from hub.store.sqlite import SqliteStore
-from hub.store.sqlite_log_rows import SqliteLogRows
 from hub.store.sqlite_open import open_database
 from hub.store.sqlite_query import Query
 from hub.store.store import QUARANTINE_QUOTA_BYTES
@@ -42,7 +42,7 @@ def edit(path: Path, statement: str, *values: Any) -> None:
 def log_of(path: Path) -> LogReader:
     """Return a reader of HQ's log; its connection is closed when nobody has it any more."""
     db = sqlite3.connect(path, isolation_level=None)
-    reader = LogReader(SqliteLogRows(Query(str(path), db)))
+    reader = LogReader(SqlLogRows(Query(str(path), db)))
     weakref.finalize(reader, db.close)
     return reader
 

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-FORMS: Final = (1, 2, 3, 4, 5)  # 1 and 2 are of 0.1.0, 3 and 4 of 0.2.0, 5 came behind it
+FORMS: Final = (1, 2, 3, 4, 5, 6)  # 1 and 2 are of 0.1.0, 3 and 4 of 0.2.0, 5 and 6 came behind it
 _SCHEMAS: Final = Path(__file__).parent / "outboxes"
 _WAS: Final = {"rejected_event": "refused"}  # what a column was called before
 

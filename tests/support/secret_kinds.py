@@ -168,6 +168,7 @@ SEAL = "signing key of an office"
 PROXY, OWN_CLUSTER, SESSION = "proxy's password", "password in a setting or variable", "session key over HTTPS"
 ARCHIVE, SALTED = "key of an archive's depot", "salted password"
 AT_BROKER = "what a broker keeps of a password"
+PASSPHRASE = "passphrase of a backup"
 
 # Kind → how it is had from a hub that has lived. A kind of None is in memory alone; a test of its own looks for it.
 KINDS: Final[dict[str, Reads | None]] = {
@@ -188,6 +189,7 @@ KINDS: Final[dict[str, Reads | None]] = {
     OWN_CLUSTER: _given(OWN_CLUSTER),
     SESSION: None,
     ARCHIVE: _given(ARCHIVE),
+    PASSPHRASE: _given(PASSPHRASE),
 }
 
 NO_SECRET: Final = "no secret"  # numbers and names that nobody is to guess twice, or that everybody may see
@@ -216,26 +218,33 @@ MAKERS: Final[dict[str, tuple[str, ...]]] = {
     "hub/base/durable.py": (NO_SECRET,),
     "hub/broker/embedded.py": (HQ_LOGIN,),
     "hub/broker/guard.py": (HQ_LOGIN, AT_BROKER),
+    "hub/broker/member.py": (SALTED,),
     "hub/broker/ports.py": (NO_SECRET,),
     "hub/broker/principals.py": (HQ_LOGIN,),
     "hub/cli/access.py": (OFFICE_LOGIN,),
     "hub/cli/ledger.py": (ARCHIVE,),
+    "hub/cli/mirrored.py": (NO_SECRET,),  # the name of a file
     "hub/demo/network.py": (OFFICE_LOGIN, SEAL),
     "hub/demo/registration.py": (OFFICE_LOGIN,),
     "hub/hq/access.py": (OFFICE_LOGIN, SALTED),
     "hub/hq/access_key.py": ("access key",),
+    "hub/hq/backup.py": (NO_SECRET,),  # the name of a part
     "hub/hq/headquarters.py": (NO_SECRET,),
     "hub/hq/identity.py": (HQ_KEY,),
     "hub/hq/invitations.py": ("invitation", "invitation's private key", "join password"),
     "hub/hq/other_security.py": (OWN_CLUSTER,),
+    "hub/hq/sealed_keys.py": (PASSPHRASE, HQ_KEY),
     "hub/hq/settings.py": (OWN_CLUSTER,),
     "hub/kafka/administration.py": (SALTED,),
     "hub/protocol/invitation.py": (NO_SECRET,),  # it tries a public key with a private one that everybody knows
     "hub/protocol/joining.py": ("invitation's private key",),
     "hub/protocol/keys.py": (HQ_KEY, SEAL),
+    "hub/site/folder.py": (HQ_LOGIN, SALTED, TLS, OWN_CLUSTER),
     "hub/store/depot.py": (ARCHIVE,),
     "hub/store/log_tree.py": (NO_SECRET,),
+    "hub/store/postgres_server.py": (OWN_CLUSTER,),
     "hub/worker/access.py": (NO_SECRET,),  # of nobody: no one has it, and it opens nothing
+    "hub/worker/service.py": (NO_SECRET,),  # a name that no other process has
     "hub/web/sessions.py": (NO_SECRET,),  # nonces and numbers of sessions: both ends and every proxy see them
 }
 _CALLS: Final = frozenset(

@@ -26,7 +26,7 @@ class MemoryThread:
         self.moves.append(dict(positions))
         self.stamps.update({topic: Stamp(number, 0) for topic in positions})
 
-    async def progress(self, topics: Collection[str]) -> dict[str, tuple[Stamp, bool]]:
+    async def progress(self, topics: Collection[str]) -> dict[str, tuple[Stamp, int]]:
         return {topic: (self.stamps[topic], topic in self.more) for topic in topics if topic in self.stamps}
 
     def fetched(self, center: str, first: int = 0, records: int = 1) -> Fetched:

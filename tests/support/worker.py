@@ -14,12 +14,15 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from hub.base.clients import close, start
 from hub.hq.folder import HubFolder
 from hub.hq.headquarters import Headquarters, HqEvent
-from hub.hq.identity import Identity, load_identity, make_identity
+from hub.hq.identity import Identity, load_identity
 from hub.kafka.cluster import Cluster
 from hub.kafka.topics import ensure_topics, standard_topics
 from hub.protocol.note import Note
 from hub.protocol.receipt import Receipt, Resend
 from hub.protocol.status import StatusNote, read_said
+from hub.store.copying import mirror
+from hub.store.postgres import PostgresStore
+from hub.store.postgres_server import Server
 from hub.store.released import released_schemas
 from hub.store.sqlite import SqliteStore
 from hub.worker.service import WorkerSettings, run_worker
@@ -37,13 +40,14 @@ class Hub:
     data_dir: Path
     bootstrap: str
     identity: Identity
+    server: Server | None = None  # where the database is, if it is no file
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
 
     @classmethod
-    def make(cls, data_dir: Path, bootstrap: str) -> Hub:
-        identity = make_identity(HubFolder(data_dir).keys, "hub.example")
-        return cls(data_dir, bootstrap, load_identity(HubFolder(data_dir).keys) or identity)
+    def make(cls, data_dir: Path, bootstrap: str, server: Server | None = None) -> Hub:
+        HubFolder(data_dir).ensure_identity("hub.example")  # a test may have begun it already
+        return cls(data_dir, bootstrap, load_identity(HubFolder(data_dir).keys), server)
 
     @property
     def cluster(self) -> Cluster:
@@ -57,7 +61,7 @@ class Hub:
         return open_store(self.database)
 
     async def say(self, *events: HqEvent) -> None:
-        store = self.store()
+        store = self.store() if self.server is None else await PostgresStore.open(self.server)
         try:
             headquarters = Headquarters(store, self.identity, released_schemas())
             await headquarters.prepare()
@@ -74,7 +78,7 @@ class Hub:
     async def start(self) -> None:
         ready = asyncio.Event()
         self.stop = asyncio.Event()
-        settings = WorkerSettings(data_dir=self.data_dir, cluster=self.cluster)
+        settings = WorkerSettings(data_dir=self.data_dir, cluster=self.cluster, database=self.server)
         self.task = asyncio.create_task(run_worker(settings, self.stop, ready.set))
         waiting = asyncio.create_task(ready.wait())
         await asyncio.wait({self.task, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -96,10 +100,18 @@ class Hub:
         finally:
             await self.end()
 
+    async def _looked_at(self) -> Path:
+        """Return a file that has the database as it is now."""
+        if self.server is None:
+            return self.database
+        copy = self.data_dir / "looked_at.sqlite3"
+        await mirror(self.server, copy)
+        return copy
+
     async def until(self, seen: Callable[[Path], bool], deadline_s: float = 30.0) -> None:
         """Wait until the database shows it. Fails at the deadline, or at once when the worker has died."""
         async with asyncio.timeout(deadline_s):
-            while not seen(self.database):
+            while not seen(await self._looked_at()):
                 if self.task is not None and self.task.done():
                     self.task.result()
                 await asyncio.sleep(0.02)

@@ -41,7 +41,7 @@ SEEDS: Final = (
     ("HTTP is spoken in hub.web alone", "hub.worker.again", "starlette"),
     ("HTTP is spoken in hub.web alone", "connectors.runtime.link", "h11"),
     ("Connectors import the protocol", "connectors.runtime.link", "hub.web.posted"),
-    ("A worker knows the store by its ports alone", "hub.worker.again", "hub.store.sqlite_publication"),
+    ("A worker knows the store by its ports alone", "hub.worker.again", "hub.store.sql_publication"),
 )
 
 

@@ -147,6 +147,12 @@ class Answers:
         )
         return read_time(rows[0][0]) if rows and rows[0][0] else None
 
+    def notes_from(self, first: int) -> list[bytes]:
+        """Return HQ's receipts for the open lane from an event on, byte for byte, in order."""
+        epoch = self._lane.epoch
+        sql = "SELECT note FROM receipt WHERE epoch=? AND last>=? ORDER BY first"
+        return [bytes(note) for (note,) in self._database.read(sql, (epoch.number, first))] if epoch else []
+
     def is_answered(self, sequence: int) -> bool:
         """Return whether there is a receipt for an event of the open lane."""
         epoch = self._lane.epoch

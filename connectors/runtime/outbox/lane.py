@@ -23,8 +23,9 @@ from hub.protocol.record import LANE_OPENED, SEAL_HEADER, canonical, origin_of, 
 from hub.protocol.tree import Edge, leaf_hash
 from hub.protocol.value import value_class
 
-HEADERS_BYTES_MAX: Final = 700  # names, values and framing of a record's headers, the subject apart
-_COLUMNS: Final = "id, ce_id, type, subject, time, dataschema, value, correlation, causation"
+HEADERS_BYTES_MAX: Final = 700  # names, values and framing of a record's headers, subject and traceparent apart
+TRACEPARENT_BYTES: Final = 80
+_COLUMNS: Final = "id, ce_id, type, subject, time, dataschema, value, correlation, causation, traceparent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ class Lane:
         # The first lane begins at id 1, which the queue left free for this event.
         base = next_id(connection) - 1 if self.epoch else 0
         connection.execute(
-            "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, NULL, NULL)",
+            "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, NULL, NULL, NULL)",
             (
                 base + 1, opened.id, opened.type, opened.subject, write_time(opened.time), opened.dataschema,
                 opened.value, opened.status, opened.digest,
@@ -162,7 +163,7 @@ class Lane:
         )
         connection.execute(
             "INSERT INTO event SELECT new, ce_id, type, subject, time, dataschema, value, status, digest, creates, "
-            "correlation, causation FROM moved JOIN event ON id = old"
+            "correlation, causation, traceparent FROM moved JOIN event ON id = old"
         )
         moved: dict[str, dict[int, int]] = {}
         for kind, subject, old, new in connection.execute(
@@ -309,7 +310,7 @@ class Lane:
     def _records(self, epoch: Epoch, rows: Iterable[tuple[Any, ...]], *, limited: bool = True) -> list[LaneRecord]:
         records: list[LaneRecord] = []
         size, center = 0, self.source
-        for number, ce_id, kind, subject, time, dataschema, value, correlation, causation in rows:
+        for number, ce_id, kind, subject, time, dataschema, value, correlation, causation, traceparent in rows:
             headers = write_headers(
                 center=center,
                 epoch=epoch.name,
@@ -321,7 +322,9 @@ class Lane:
                 dataschema=dataschema,
                 correlation_id=correlation,
                 causation_id=causation,
+                traceparent=traceparent,
             )
+            size += TRACEPARENT_BYTES * (traceparent is not None)
             size += len(value) + HEADERS_BYTES_MAX + 8 * len(subject)  # key and header, at most four bytes a character
             if limited and records and size > BATCH_BYTES_MAX:
                 break

@@ -17,7 +17,7 @@ from hub.protocol.moment import write_time
 from hub.protocol.value import value_class
 from hub.protocol.verdict import Code
 
-_INSERT: Final = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT: Final = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _COUNT: Final = "INSERT INTO meta VALUES (?2, ?1) ON CONFLICT (name) DO UPDATE SET value = value + ?1"
 _NO_AIMS: Final[Mapping[str, Aim]] = MappingProxyType({})
 
@@ -28,7 +28,7 @@ class NewEvent:
 
     Shapes: value is the framed Avro value, dataschema `urn:sha256:<hex>`; status is the entity's status after it;
             digest is the record's digest, None for an event that leaves the record; creates: it begins the entity;
-            link is what it says of the events before it.
+            link is what it says of the events before it; traceparent where its trace begins, None where nobody listens.
     Units:  time is when it happened.
     """
 
@@ -42,6 +42,7 @@ class NewEvent:
     digest: bytes | None
     creates: bool = False
     link: StoryLink = UNLINKED
+    traceparent: str | None = None
 
 
 def append(
@@ -74,6 +75,7 @@ def _number(events: Iterable[NewEvent], first: int, plans: dict[str, list[Queued
         yield (
             number, event.id, event.type, event.subject, write_time(event.time), event.dataschema, event.value,
             event.status, event.digest, event.creates, event.link.correlation, event.link.causation,
+            event.traceparent,
         )  # fmt: skip
 
 

@@ -18,14 +18,15 @@ from connectors.runtime.witness import receipt_leaf
 from hub.protocol.errors import Malformed
 from hub.protocol.moment import read_time
 
-VERSION: Final = 6
+VERSION: Final = 7
 FIRST_WITNESSED: Final = 3
 FIRST_BELIEVED: Final = 5
 FIRST_OWNED: Final = 6
 
 # event: `id` rises by one; an event's sequence is id - epoch.base, so sealing touches no event.
 #        `status` and `digest` are what HQ holds once it is accepted; digest NULL: the record stays. `correlation` and
-#        `causation` are what it says of the events before it (`reconcile.story`).
+#        `causation` are what it says of the events before it (`reconcile.story`), `traceparent` its
+#        `ce_traceparent`; each NULL where it says nothing.
 # entity: `id` is <stream>/<subject>; the rest is a `reconcile.belief.Belief`, which says what each of it means. The
 #        verdict is code, field and params, code '' where there is none; the rejected event is rejected_event and story.
 #        Its file owns it (`outbox.orphans`).
@@ -42,7 +43,7 @@ CREATE TABLE IF NOT EXISTS epoch (
 CREATE TABLE IF NOT EXISTS event (
     id INTEGER PRIMARY KEY, ce_id TEXT NOT NULL, type TEXT NOT NULL, subject TEXT NOT NULL, time TEXT NOT NULL,
     dataschema TEXT NOT NULL, value BLOB NOT NULL, status TEXT NOT NULL, digest BLOB, creates INTEGER NOT NULL,
-    correlation TEXT, causation TEXT
+    correlation TEXT, causation TEXT, traceparent TEXT
 );
 CREATE TABLE IF NOT EXISTS batch (
     epoch INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, edge BLOB NOT NULL,
@@ -107,6 +108,7 @@ _ADDED: Final = (
     ("file", "params", "TEXT NOT NULL DEFAULT ''"),
     ("event", "correlation", "TEXT"),
     ("event", "causation", "TEXT"),
+    ("event", "traceparent", "TEXT"),
     ("entity", "rejected_event", "TEXT"),
     ("entity", "story", "TEXT"),
     ("entity", "record_decided", "INTEGER NOT NULL DEFAULT 0"),

@@ -16,6 +16,7 @@ from connectors.runtime.outbox.meta import Meta
 from connectors.runtime.witness import Break, Log
 from connectors.runtime.witness_state import WitnessState
 from hub.protocol.moment import write_time
+from hub.protocol.tiles import split_hashes
 from hub.protocol.tree import HASH_BYTES, Edge
 
 CHECKPOINTS_KEPT: Final = 256
@@ -64,6 +65,19 @@ class Witnessed:
         """Return the note that HQ signed at a size, None if that was not seen or is forgotten."""
         rows = self._database.read("SELECT note FROM log_checkpoint WHERE size=?", (size,))
         return bytes(rows[0][0]) if rows else None
+
+    def leaves(self, after: int, size: int) -> list[bytes]:
+        """Return the leaves of HQ's log from one size to another; none where some of them are not kept any more."""
+        rows = self._database.read("SELECT after, leaves FROM log_leaf WHERE after<? ORDER BY after", (size,))
+        found: list[bytes] = []
+        for begins, hashes in rows:
+            end = begins + len(hashes) // HASH_BYTES
+            if end <= after + len(found):
+                continue
+            if begins > after + len(found):
+                return []
+            found += split_hashes(hashes[(after + len(found) - begins) * HASH_BYTES :])
+        return found[: size - after] if len(found) >= size - after else []
 
     def newest_cosigned(self) -> tuple[int, bytes]:
         """Return size and note of the newest cosignature, size 0 if there is none."""

@@ -13,6 +13,7 @@ from hub.base import files
 from hub.base.command import NEWER_STATUS
 from hub.base.output import as_json, count, line, note, table
 from hub.base.output import shown as when
+from hub.cli.mirrored import ledger_file
 from hub.cli.options import DataDir, InLanguage, Json, hub_folder, read_language, run_async
 from hub.cli.progress import Jobs, progress
 from hub.hq.folder import HubFolder
@@ -82,10 +83,8 @@ def verify(
     if tell:
         where.reads().close()  # what can't be written to is told before hours of work
     outside = read_file(checkpoint) if checkpoint is not None else None
-    with progress("events", shown=not json) as bar:
-        found = check(
-            where.database, trusted, scope=scope, processes=jobs, outside=outside, begun=bar.begin, tick=bar.tick
-        )
+    with ledger_file(where, shown=not json) as path, progress("events", shown=not json) as bar:
+        found = check(path, trusted, scope=scope, processes=jobs, outside=outside, begun=bar.begin, tick=bar.tick)
     if json:
         as_json(found.to_json())
     else:
@@ -126,6 +125,7 @@ def _show(found: AuditReport, language: Language) -> None:
     line(
         f"{found.lanes} lanes, {found.events} events, {found.receipts} receipts, {found.entities} entities; "
         f"log: {found.leaves} leaves, {found.checkpoints} checkpoints, {found.cosignatures} cosignatures"
+        + (f"; the receipts of {found.lost_leaves} leaves are lost, as was confirmed" if found.lost_leaves else "")
     )
     for taken in found.corrections:
         since, until = when(taken.since), when(taken.until)

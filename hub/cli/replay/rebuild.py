@@ -9,6 +9,7 @@ import typer
 
 from hub.base.output import as_json, count, line, note, table
 from hub.cli.audit.verify import TrustFile, read_trust
+from hub.cli.mirrored import ledger_file
 from hub.cli.options import DataDir, Json, hub_folder
 from hub.cli.progress import Jobs, progress
 
@@ -52,9 +53,9 @@ def rebuild(
     folder = where.data_dir / FOLDER if state is None else state
     trusted = read_trust(where, trust)
     try:
-        with progress("events", shown=not json) as bar:
+        with ledger_file(where, shown=not json) as path, progress("events", shown=not json) as bar:
             found = build(
-                where.database,
+                path,
                 trusted,
                 folder,
                 processes=jobs,

@@ -49,9 +49,10 @@ def open_ledger(where: HubFolder) -> Ledger:
     """Open the ledger to be read. Errors: UsageError where there is no hub."""
     from hub.replay.source import Ledger
 
-    if not where.database.exists():
-        raise UsageError(f"{where.database}: there is no hub here: name its data directory with --data-dir")
-    return Ledger.open(where.database)
+    place = where.place()
+    if place == where.database and not where.database.exists():
+        raise UsageError(f"{place}: there is no hub here: name its data directory with --data-dir")
+    return Ledger.open(place)
 
 
 def moment(text: str, *, begins: bool = False) -> datetime:

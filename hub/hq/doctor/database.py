@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from hub.base import files
 from hub.hq.access import standing
 from hub.hq.doctor.examined import Check, Examined, examined
 from hub.hq.folder import HubFolder
-from hub.protocol.errors import CohubError, NotFound, Retriable
+from hub.protocol.errors import CohubError, NotFound, Retriable, UsageError
 from hub.store.access_store import OPEN
-from hub.store.migrate import HEAD
 from hub.store.read.access import GivenAccess
 from hub.store.read.centers import RegisteredCenter
 from hub.store.read.invitations import InvitationStanding
@@ -34,20 +35,26 @@ class Kept:
 
 def examine_database(where: HubFolder, at: datetime) -> tuple[Examined, Kept | None]:
     """Look into the database; return what it says, too, None where that can't be told."""
-    nothing = examined(Check.DATABASE, "none", path=where.database)
-    if files.kind_at(where.database) is None:
+    try:
+        place = where.place()
+    except UsageError as exc:  # told of the settings, too
+        return examined(Check.DATABASE, "unfit", path=where.database, reason=str(exc)), None
+    path = place if isinstance(place, Path) else place.location
+    nothing = examined(Check.DATABASE, "none", path=path)
+    if isinstance(place, Path) and files.kind_at(place) is None:
         return nothing, Kept()
     try:
-        with where.snapshot() as now:
+        with closing(where.reads()) as reads, reads.snapshot() as now:
+            version = reads.version.number
             totals, kept = now.totals(), Kept(now.centers(), now.access(), now.invitations(at))
     except NotFound:
         return nothing, Kept()
     except Retriable as exc:
-        return examined(Check.DATABASE, "busy", path=where.database, reason=str(exc)), None
+        return examined(Check.DATABASE, "busy", path=path, reason=str(exc)), None
     except CohubError as exc:
-        return examined(Check.DATABASE, "unfit", path=where.database, reason=str(exc)), None
+        return examined(Check.DATABASE, "unfit", path=path, reason=str(exc)), None
     centers = len(kept.centers)
-    return examined(Check.DATABASE, "current", version=HEAD, centers=centers, events=totals.events), kept
+    return examined(Check.DATABASE, "current", version=version or "", centers=centers, events=totals.events), kept
 
 
 def examine_access(kept: Kept) -> Iterator[Examined]:

@@ -1,8 +1,7 @@
 """HQ's database, opened for people: the command line, the demo's view, a web shell.
 
-None of it is for the worker, whose reads are the store's own. An engine for another database than SQLite answers the
-same: give it to `Reads` with an isolation in which one transaction sees one moment (PostgreSQL: repeatable read), and
-with the LogRows that it has on a connection. HQ's log is asked through these; all else is SQLAlchemy Core.
+None of it is for the worker, whose reads are the store's own. One transaction sees one moment on either engine
+(PostgreSQL: repeatable read). HQ's log is asked through LogRows; all else is SQLAlchemy Core.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
 from pydantic import ValidationError
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from hub.base import files
 from hub.base.durable import disk_errors
@@ -28,7 +27,8 @@ from hub.ledger.witness import Witnesses
 from hub.protocol.errors import Fatal, NotFound, Retriable
 from hub.store.log import LogReader, LogStanding
 from hub.store.log_rows import LogRows
-from hub.store.migrate import check_current
+from hub.store.migrate import check_usable
+from hub.store.postgres_server import Server
 from hub.store.read import (
     access,
     centers,
@@ -52,9 +52,10 @@ from hub.store.read.quarantine import QuarantinedContent, QuarantinedRecord, Unk
 from hub.store.read.totals import Totals
 from hub.store.read.witnesses import WitnessStanding
 from hub.store.rows import UNREADABLE
-from hub.store.sqlite_log_rows import SqliteLogRows
+from hub.store.sql_log_rows import SqlLogRows
 from hub.store.sqlite_query import BUSY_MS, Query
 from hub.store.store import HqRows
+from hub.store.version import Version
 from hub.store.workers import LivingWorker
 
 _P = ParamSpec("_P")
@@ -221,25 +222,38 @@ class Reads:
         self._engine = engine
         self._log_rows = log_rows
         self._hq = hq
+        self.version = Version()  # of the tables, as they were found
 
     @classmethod
-    def open(cls, path: Path, hq: HqSource = nobody_vouches, busy_ms: int = BUSY_MS) -> Self:
-        """Open an SQLite database to read it; where it is locked, wait for `busy_ms`. `hq` verifies HQ's own lane.
+    def open(cls, place: Path | Server, hq: HqSource = nobody_vouches, busy_ms: int = BUSY_MS) -> Self:
+        """Open a database to read it; where a SQLite file is locked, wait for `busy_ms`. `hq` verifies HQ's own lane.
 
         Errors: NotFound where there is none; UsageError for one of another release; Retriable, Fatal as `snapshot`.
         """
-        if not path.exists():
-            raise NotFound(f"{path}: there is no hub here yet: run `hub up` or `hub init`, or name another --data-dir")
-        with disk_errors(path):
-            files.settle_database(path, make=False)
-        reads = cls(_engine(path, busy_ms), lambda db: _sqlite_log_rows(path, db), hq)
+        reads = cls._at_file(place, hq, busy_ms) if isinstance(place, Path) else cls._at_server(place, hq)
         try:
             with _translated():
-                check_current(reads._engine)
+                location = str(getattr(place, "location", place))
+                reads.version = check_usable(reads._engine, location)  # noqa: SLF001 - its own
         except BaseException:
             reads.close()
             raise
         return reads
+
+    @classmethod
+    def _at_file(cls, path: Path, hq: HqSource, busy_ms: int) -> Self:
+        if not path.exists():
+            raise NotFound(f"{path}: there is no hub here yet: run `hub up` or `hub init`, or name another --data-dir")
+        with disk_errors(path):
+            files.settle_database(path, make=False)
+        return cls(_engine(path, busy_ms), lambda db: SqlLogRows(Query(str(path), _driver(db))), hq)
+
+    @classmethod
+    def _at_server(cls, server: Server, hq: HqSource) -> Self:
+        from hub.store.postgres_open import engine_of  # noqa: PLC0415 - a hub in SQLite has no driver for it
+        from hub.store.postgres_query import PostgresQuery  # noqa: PLC0415
+
+        return cls(engine_of(server), lambda db: SqlLogRows(PostgresQuery.of(server.location, _driver(db))), hq)
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
@@ -273,7 +287,11 @@ def _translated() -> Iterator[None]:
         if isinstance(exc.orig, sqlite3.Error) and getattr(exc.orig, "sqlite_errorcode", 1) == sqlite3.SQLITE_ERROR:
             raise Fatal(f"HQ's database does not give back what was asked for ({exc.orig}): {EDITED}") from exc
         raise Retriable(f"HQ's database can't be read at this moment: {exc.orig}") from exc
-    except DatabaseError as exc:
+    except DBAPIError as exc:
+        if not isinstance(exc.orig, sqlite3.Error):
+            from hub.store.postgres_open import heard  # noqa: PLC0415 - a hub in SQLite has no driver for it
+
+            raise heard("HQ's database can't be read", exc.orig or exc) from exc
         raise Fatal(f"this can't be read as HQ's database: {exc.orig}") from exc
     except ValidationError as exc:
         first = exc.errors()[0]
@@ -283,9 +301,8 @@ def _translated() -> Iterator[None]:
         ) from exc
 
 
-def _sqlite_log_rows(path: Path, db: Connection) -> LogRows:
-    driver: Any = db.connection.driver_connection
-    return SqliteLogRows(Query(str(path), driver))
+def _driver(db: Connection) -> Any:
+    return db.connection.driver_connection
 
 
 def _engine(path: Path, busy_ms: int) -> Engine:

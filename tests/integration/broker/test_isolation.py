@@ -22,10 +22,12 @@ from hub.hq.access_key import AccessKey
 from hub.kafka.administration import administration
 from hub.kafka.cluster import Cluster
 from hub.kafka.desired import Invited
+from hub.kafka.ends import topic_ends
 from hub.kafka.topics import TopicSpec, ensure_group, ensure_topics
 from hub.protocol.scram import ITERATIONS_MIN, Credential
 from hub.store.sqlite import SqliteStore
 from hub.worker.access import AccessKeeper, Invitation
+from hub.worker.owing import records_of
 from hub.worker.own_rights import give_own_rights
 from tests.support.attempts import OPERATIONS, TIMEOUT_MS, allowed, codes, may_administer, may_see_group
 from tests.support.center import NOW
@@ -62,7 +64,7 @@ def granted(principal: str, centers: Iterable[str], topics: Iterable[str]) -> di
     elif principal == INVITED.name:
         read, write = {"join.by", "hub.trust"}, {"join.by"}
     elif principal == "worker":
-        read = {topic for topic in topics if topic.startswith(("in.", "hub.", "join."))}
+        read = {topic for topic in topics if topic.startswith(("in.", "out.", "hub.", "join."))}
         write = {topic for topic in topics if topic.startswith(("out.", "hub.", "state.", "join."))} | {"events"}
     elif principal == "web":
         read = {*HQS, *(topic for topic in topics if topic.startswith("out."))}
@@ -189,6 +191,15 @@ class TestIsolation:
         assert answered > 30
         after = await ends_of(site)
         assert {topic for topic in before if before[topic] != after[topic]} == {"in.uz", "join.by"}
+
+    async def test_worker_that_starts_again_reads_what_it_had_signed(self, site: Site) -> None:
+        """Else one that died between a receipt and its database's word of that could never begin again."""
+        worker = site.cluster("worker")
+        async with closing(await worker.producer("test")) as producer:
+            await producer.send_and_wait("out.kz", b"signed", partition=0)
+        end = (await topic_ends(worker, ["out.kz"]))["out.kz"][1]
+        read = [record.value async for record in records_of(worker, {"out.kz": end - 1}, {"out.kz": end})]
+        assert read == [b"signed"]
 
     async def test_nobody_but_the_admin_may_administer(self, site: Site) -> None:
         """Who has which rights, users and quotas is nobody's to know; nor which group HQ's workers are in."""

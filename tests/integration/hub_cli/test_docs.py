@@ -39,6 +39,7 @@ NOT_RUN: Final = {
     "source .venv/bin/activate": "the commands here are found by PATH",
     "connector mapping propose offers.xlsx --ask": "asks what this sheet leaves open; the tests of propose answer it",
     "hub web --listen 0.0.0.0:8443 --public https://hub.example.org:8443": "tests/integration/web runs it",
+    'hub log begin 1042 --reason "the broker\'s disk is lost too"': "tests/integration/hub/test_restore.py runs it",
     "hub replay follow 01a20d7c-a6c5-769c-9b13-8307eac53c53": "the ids of one outbox, which no other hub has",
 }
 ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|/[0-9a-f]{8}|\d{4}-\d\d-\d\dT[\d:.]+Z|event \d+")
@@ -273,6 +274,24 @@ def test_a_mapping_is_proposed_and_a_sheet_to_fill_in_is_made(tmp_path: Path) ->
     assert (office / "mappings/offer.yaml").exists()
 
 
+def test_hub_is_backed_up_and_restored_as_the_page_says(tmp_path: Path) -> None:
+    """The commands of docs/backup.md, on a hub that has a center; the restored ones are whole."""
+    terminal = Terminal(tmp_path, {}, {})
+    terminal.run("hub --data-dir hub-data init --hub hub.example.org")
+    terminal.run("hub --data-dir hub-data center add uz --name Tashkent --country UZ --direction north --stream offer")
+    word = tmp_path / "hub.words"
+    word.touch(0o600)
+    word.write_text("correct horse battery staple\n")
+    made = run(terminal, "docs/backup.md", "hub --data-dir hub-data backup")
+    assert "read back and whole" in "".join(made.values())
+    restored = run(terminal, "docs/backup.md", "hub --data-dir hub-again restore")
+    assert "hub.example.org, as it was at" in "".join(restored.values())
+    assert "nothing was written" in "".join(run(terminal, "docs/backup.md", "hub restore").values())
+    tried = run(terminal, "docs/backup.md", "hub --data-dir hub-tried restore")
+    assert "nothing found" in tried["hub --data-dir hub-tried audit verify"]
+    assert tried["hub --data-dir hub-tried replay rebuild"].endswith("equal\n")
+
+
 def test_every_block_of_commands_is_run_or_named_as_not_run() -> None:
     """A block that is added to a page must be added here, or be named with a reason."""
     taken = [
@@ -283,6 +302,9 @@ def test_every_block_of_commands_is_run_or_named_as_not_run() -> None:
         ("docs/replay.md", "hub replay history uz:K-1"), ("docs/replay.md", "hub replay follow 019c9a5e"),
         ("docs/replay.md", "hub replay follow uz:D-2024/004"),
         ("docs/operator.md", ""),  # test_operator.py
+        ("docs/site.md", ""),  # tests/integration/deploy/test_site.py
+        ("docs/operations.md", ""),  # test_operations.py
+        ("docs/backup.md", "hub --data-dir"), ("docs/backup.md", "hub restore"),
     ]  # fmt: skip
     left = [
         (document, block[0])

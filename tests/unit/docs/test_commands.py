@@ -46,7 +46,7 @@ def fault(text: str) -> str | None:
     while words and f"{name} {words[0]}" in EVERY:
         name = f"{name} {words.pop(0)}"
     command = EVERY[name]
-    if hasattr(command, "commands") and words and re.fullmatch(r"[a-z-]+", words[0]):
+    if hasattr(command, "commands") and words and re.fullmatch(r"[a-z][a-z-]*", words[0]):
         return f"{name} has no command {words[0]}"
     params = [*command.params, *PROGRAMS[name.split()[0]].params]
     known = {"--help", *(option for param in params for option in (*param.opts, *param.secondary_opts))}
@@ -62,9 +62,10 @@ def refusal(text: str) -> str | None:
     try:
         while True:
             context = command.make_context(name, words, parent=context)
-            if not hasattr(command, "commands"):
+            rest = [*context._protected_args, *context.args]
+            if not hasattr(command, "commands") or (command.invoke_without_command and not rest):
                 return None
-            name, command, words = command.resolve_command(context, [*context._protected_args, *context.args])
+            name, command, words = command.resolve_command(context, rest)
     except typer.Exit:  # of an option that tells something, such as --version
         return None
     except UsageError as exc:

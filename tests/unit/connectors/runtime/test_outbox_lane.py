@@ -20,6 +20,7 @@ from hub.protocol.limits import BATCH_EVENTS_MAX
 from hub.protocol.note import Signer
 from hub.protocol.receipt import Decision
 from hub.protocol.record import SEAL_HEADER, canonical
+from hub.protocol.traceparent import TRACEPARENT, Traceparent
 from hub.protocol.tree import Edge, leaf_hash
 from tests.support.office import CENTER, HUB, NOW, ORIGIN, Office
 from tests.support.releases import turn_back
@@ -267,3 +268,26 @@ def test_office_whose_events_were_altered_goes_on_in_a_new_epoch(office: Office)
     assert again is not None
     assert again.last == 3
     assert reason_for_epoch(office.outbox) is None
+
+
+def test_event_of_a_trace_says_so_in_every_byte_that_is_sent_of_it(office: Office) -> None:
+    """Sealed, sent again by an outbox that was opened anew, and in the lane that follows: as it was queued."""
+    said = {b"uz:A": Traceparent(1, 2).to_text(), b"uz:B": None, b"uz:C": Traceparent(3, 4).to_text()}
+
+    def named(batch: Batch | None) -> dict[bytes, str | None]:
+        assert batch is not None
+        found = {r.key: dict(r.headers).get(TRACEPARENT) for r in batch.records[1:]}
+        return {key: None if content is None else content.decode() for key, content in found.items()}
+
+    office.open()
+    events = [replace(office.event(key.decode()[3:]), traceparent=trace) for key, trace in said.items()]
+    office.outbox.enqueue_events(events[:2])
+    office.outbox.enqueue_events(events[2:])
+    batch = office.seal()
+    assert named(batch) == said
+    for record in batch.records[:-1]:
+        assert record.headers == sorted(record.headers)  # the order that HQ reads fastest
+    office.reopen()
+    assert office.outbox.lane.load(1, office.key) == batch
+    office.open(f"{HUB}/{CENTER}/{'1' * 8}", "a test")
+    assert named(office.seal()) == said

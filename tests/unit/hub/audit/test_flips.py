@@ -33,6 +33,13 @@ UNCOVERED: Final[dict[str, dict[str, str]]] = {
     "said_again": {"*": "how far a topic that was lost is said again from the ledger, which is checked"},
     "access": {"*": "how a center reaches HQ's Kafka: see tests/unit/hub/worker/test_access_edited.py"},
     "invitation": {"*": "who may join by which file: see tests/unit/hub/hq/test_edited_invitations.py"},
+    "said_late": {"*": "which states went out too late: they are said again from the ledger, which is checked"},
+    "tenure": {"*": "under which term HQ's own lane is published"},
+    "owed": {"*": "receipts that HQ has to come to again: each is signed, and one that is not is worth nothing"},
+    "log_lost": {
+        "*": "leaves without receipts: checkpoints are of them, see tests/unit/hub/worker/test_log_taking_in.py"
+    },
+    "log_begun": {"*": "what a person has confirmed of them: see tests/unit/hub/worker/test_log_taking_in.py"},
     "lease": {"*": "who does the notary's work for the next seconds"},
     "published": {"*": "the publisher's cursors: what goes out again is the ledger, which is checked"},
     "quarantine": {

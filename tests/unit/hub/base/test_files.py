@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -187,6 +189,41 @@ def test_private_file_that_others_may_use_is_refused(key: Path, mode: int) -> No
         files.read_private(key)
     key.chmod(0o400)
     assert files.read_private(key) == SECRET
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Have the block run by a user who has nothing."""
+    groups = os.getgroups()
+    os.setgroups([])
+    os.setegid(65534)
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can lend a file")
+@pytest.mark.parametrize(
+    ("mode", "owner", "is_read"),
+    [(0o440, 0, True), (0o640, 0, False), (0o444, 0, False), (0o440, 65534, False), (0o440, 65533, False)],
+)
+def test_file_that_root_lends_is_read(key: Path, mode: int, owner: int, is_read: bool) -> None:
+    """As systemd hands out credentials: nobody but root could write it, and to be read it was given to us."""
+    os.chown(key, owner, 65534)
+    key.chmod(mode)
+    for folder in key.parents:
+        if folder.stat().st_uid == 0 and folder.is_relative_to(Path(tempfile.gettempdir())) and folder.parent != folder:
+            folder.chmod(folder.stat().st_mode | 0o055)
+    with as_nobody():
+        if is_read:
+            assert files.read_private(key) == SECRET
+        else:
+            with pytest.raises(ExposedError):
+                files.read_private(key)
 
 
 def test_database_of_an_earlier_release_is_closed_to_others(shared: Path) -> None:

@@ -25,7 +25,7 @@ INTAKE = (
 LANE = "origin center epoch size published missing closed_by recorded_at state_digest"
 ENTITY = "center changed id kind record status stream version"
 QUARANTINED = "id center offset reason detail bytes recorded_at digest"
-LOG = "size signed_at cosigned witnesses believed believed_size behind rolled_back"
+LOG = "size signed_at cosigned witnesses believed believed_size behind rolled_back owed lost"
 CLOCK = "at ahead since ahead_until reason corrections"
 TOTALS = "events accepted rejected duplicates missing receipts quarantined forks entities published_backlog basis"
 
@@ -60,7 +60,7 @@ def test_json_of_every_reading_command_has_the_keys_that_programs_know(old: Any)
         return json.loads(done.out)
 
     status = read("status")
-    assert keys(status) == "at worker needs centers totals invitations rules log clock broker"
+    assert keys(status) == "at worker needs centers totals invitations rules workers log clock broker"
     assert keys(status, "centers", 0) == f"{INTAKE} registered lag"
     assert keys(status, "totals") == TOTALS
     assert keys(status, "log") == f"{LOG} centers strange_cosignatures keys_signed"

@@ -95,3 +95,25 @@ def test_new_hub_has_the_newest_from_its_first_event_on(hub: Run) -> None:
     hub("init", "--hub", "hub.example")
     hub("code-list", "publish", "market", "--code", "food")
     assert "rules 2 are in force" in hub("rules").out
+
+
+def test_status_names_several_workers_their_releases_and_what_each_knows(hub: Run, old: HubFolder) -> None:
+    """One alone is no news; of two it is seen which one the others wait for."""
+    until = datetime.now(UTC) + timedelta(minutes=1)
+    schemas = frozenset(schema.id for schema in released_schemas().values())
+
+    async def say() -> None:
+        async with old.store() as store:
+            await store.say_alive(LivingWorker("one:7", "cohub 0.3.0", (1, 2), until, schemas))
+
+    asyncio.run(say())
+    assert "worker one:7" not in hub("status").out
+    lives(old, 1)
+    shown = hub("status").out
+    assert "worker elsewhere:7: cohub 0.3.0, knows the rules 1\n" in shown
+    assert f"worker one:7: cohub 0.3.0, knows the rules 1, 2 and {len(schemas)} schemas\n" in shown
+    told = json.loads(hub("status", "--json").out)["workers"]
+    assert [(one["owner"], one["rules"], one["schemas"]) for one in told] == [
+        ("elsewhere:7", [1], None),
+        ("one:7", [1, 2], len(schemas)),
+    ]

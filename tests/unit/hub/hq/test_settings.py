@@ -13,6 +13,7 @@ from hub.hq.settings import FILE, VARIABLES, HubSettings, InForce, read_settings
 from hub.kafka.cluster import Cluster
 from hub.kafka.security import ClusterSecurity
 from hub.protocol.errors import UsageError
+from hub.store.postgres_server import Server
 
 
 def settings(folder: Path, text: str | None = None, **environment: str) -> InForce:
@@ -35,9 +36,17 @@ def test_environment_counts_before_the_file_and_the_file_before_the_default(tmp_
     given = {"HUB_BOOTSTRAP": "env:1, env:2", "HUB_USERNAME": "env", "HUB_PASSWORD": "from-env", "HUB_INSTANCE": "hq-1"}
     given |= {"HUB_ADMIN_USERNAME": "boss", "HUB_ADMIN_PASSWORD": "bossy"}
     given |= {"HUB_WEB_USERNAME": "web", "HUB_WEB_PASSWORD": "webby"}
+    given |= {"HUB_METRICS_LISTEN": "9464", "HUB_TRACES_ENDPOINT": "http://traces:4318", "HUB_KEYS": "/run/keys"}
+    given |= {"HUB_DATABASE_URL": "postgresql://hq@db.example.org/hub"}
+    given |= {"HUB_DATABASE_PASSWORD_FILE": "db.password", "HUB_DATABASE_CA_FILE": "db-ca.pem"}
     found = settings(tmp_path, text, **given)
+    assert found.settings.metrics.place == ("127.0.0.1", 9464)
+    assert found.settings.traces.endpoint == "http://traces:4318/v1/traces"
+    assert found.settings.keys == Path("/run/keys")
     assert found.settings.bootstrap == ("env:1", "env:2")
     assert found.settings.security.login() == ("env", "from-env")
+    server = Server("db.example.org", 5432, "hub", "hq", tmp_path / "db.password", tmp_path / "db-ca.pem")
+    assert found.settings.database.server() == server
     rows = {name: (value, origin) for name, value, origin in found.rows()}
     assert rows["security.protocol"] == ("SASL_SSL", FILE)
     assert rows["security.username"] == ("env", "HUB_USERNAME")

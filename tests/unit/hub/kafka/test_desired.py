@@ -142,10 +142,11 @@ def test_worker_of_another_name_is_given_what_it_needs_and_keeps_what_it_has() -
     assert of(wanted, "hub-prod") == of(desired([]), "worker")
 
 
-def test_worker_makes_no_topic_and_reads_nothing_that_it_says() -> None:
-    """Topics are made by the admin alone."""
+def test_worker_makes_no_topic_and_reads_of_what_it_says_its_answers_alone() -> None:
+    """Topics are made by the admin alone. What it had signed before it died is read when it starts again."""
     assert of(desired([]), "worker") == {
         "READ in.*",
+        "READ out.*",
         "WRITE out.*",
         "WRITE state.*",
         "WRITE events",
@@ -154,6 +155,7 @@ def test_worker_makes_no_topic_and_reads_nothing_that_it_says() -> None:
         "READ join.*",
         "WRITE join.*",
         "READ hub-workers",
+        "READ hub-workers.*",
     }
 
 

@@ -17,6 +17,7 @@ from hub.kafka.ends import topic_ends
 from hub.kafka.memory import MemoryBroker
 from hub.kafka.memory_clients import MemoryConsumer
 from hub.protocol.errors import Retriable
+from hub.worker.owing import lent_logs
 from hub.worker.service import WorkerSettings, _notary
 from tests.support.virtual_time import run_virtually
 
@@ -58,3 +59,8 @@ def test_notary_waits_for_a_long_line(tmp_path: Path) -> None:
     notary = _notary(WorkerSettings(data_dir=tmp_path, cluster=cluster()), nothing, nothing, nothing, "w")
     hearing: Any = notary._has_heard
     assert run_virtually(hearing.__self__._ends(["in.uz"])) == {"in.uz": (0, 0)}
+
+
+def test_worker_that_starts_waits_for_a_long_line() -> None:
+    """It can't begin without the answer: who gave up after three seconds each time would never begin."""
+    assert run_virtually(lent_logs(cluster(), ["uz"])) == []

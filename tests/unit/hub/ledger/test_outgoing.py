@@ -8,17 +8,14 @@ from dataclasses import replace
 import pytest
 
 from hub.domain.stream import HQ
+from hub.ledger.flight import Answering, Loading, Looking, Publishing
 from hub.ledger.outgoing import (
     ANSWERS_MAX,
     CURSOR_DELAY_MAX_S,
     QUEUE_EVENTS_MAX,
     ROOM_EVENTS,
     SEND_EVENTS_MAX,
-    Answering,
-    Loading,
-    Looking,
     Outgoing,
-    Publishing,
 )
 from hub.ledger.publication import Answer, Publication
 from tests.support.outgoing import lane, published, without_bytes
@@ -72,7 +69,22 @@ UZ = lane("uz")
 
 
 MOVES: dict[str, tuple[Outgoing, Callable[[Outgoing], Outgoing], tuple[str, int, dict[str, int], set[str]]]] = {
-    "at the start HQ's own lane is looked at": (Outgoing(), departed, ("looks at hq", 0, {}, set())),
+    "at the start nothing is anybody's": (Outgoing(), departed, ("rests", 0, {}, set())),
+    "HQ's lane is looked at by its owner": (
+        Outgoing().adopted([HQ], [], 9),
+        departed,
+        ("looks at hq", 0, {}, set()),
+    ),
+    "what was taken from us goes out no more": (
+        queued(published(1, 5), published(1, 3, "kz")),
+        lambda o: departed(o.dropped(["uz"])),
+        ("sends kz:1-3", 0, {}, set()),
+    ),
+    "nor does what SQL has of it": (
+        fresh().looked_at(["uz"]).departed(NOW).looked([(UZ, 0)], [(UZ, 0, 9)]),
+        lambda o: departed(o.dropped(["uz"])),
+        ("rests", 0, {UZ: 0}, set()),
+    ),
     "there is nothing to do": (fresh(), departed, ("rests", 0, {}, set())),
     "a lane's beginning goes out from memory": (queued(published(1, 5)), departed, ("sends uz:1-5", 0, {}, set())),
     "what follows goes with it": (

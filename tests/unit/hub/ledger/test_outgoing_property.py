@@ -9,16 +9,8 @@ from dataclasses import dataclass, field
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hub.ledger.outgoing import (
-    QUEUE_EVENTS_MAX,
-    ROOM_EVENTS,
-    SEND_EVENTS_MAX,
-    Answering,
-    Loading,
-    Looking,
-    Outgoing,
-    Publishing,
-)
+from hub.ledger.flight import Answering, Loading, Looking, Publishing
+from hub.ledger.outgoing import QUEUE_EVENTS_MAX, ROOM_EVENTS, SEND_EVENTS_MAX, Outgoing
 from hub.ledger.publication import Answer
 from tests.support.outgoing import lane, published, without_bytes
 

@@ -11,6 +11,7 @@ import pytest
 from hub.base.faulty import Fault
 from hub.protocol.errors import Fatal, Retriable
 from hub.store.faulty import WRITES, FaultyStore
+from hub.store.repeat_store import RepeatStore
 from hub.store.store import LogStore, Store
 from tests.support.center import NOW
 from tests.support.engines import open_store
@@ -47,8 +48,11 @@ def test_every_write_of_a_store_can_fail() -> None:
     """A method that is new in the contract is a write that can fail here, or is known as a read."""
     found = {name for name, _ in inspect.getmembers(Store, inspect.iscoroutinefunction)}
     found_of_log = {name for name, _ in inspect.getmembers(LogStore, inspect.iscoroutinefunction)}
+    found_of_repeats = {name for name, _ in inspect.getmembers(RepeatStore, inspect.iscoroutinefunction)}
+    of_others = {f"log.{name}" for name in found_of_log - LOG_READS}
+    of_others |= {f"repeats.{name}" for name in found_of_repeats - {"noted", "states"}}
     assert found - READS - {"unpublished", "close"} == {name for name in WRITES if "." not in name}
-    assert found_of_log - LOG_READS == {name.removeprefix("log.") for name in WRITES if "." in name}
+    assert of_others == {name for name in WRITES if "." in name}
 
 
 async def test_refused_write_is_not_done(store: FaultyStore) -> None:

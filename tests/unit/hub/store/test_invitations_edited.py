@@ -21,7 +21,7 @@ from hub.hq.profile import Profile
 from hub.hq.reception import Reception
 from hub.protocol.errors import CohubError
 from hub.protocol.invitation import Invitation, KafkaWay
-from hub.store.sqlite import SqliteStore
+from hub.store.sql_store import SqlStore
 from hub.store.tables import INVITATION
 from tests.support.center import HUB
 from tests.support.joining import asking
@@ -49,7 +49,7 @@ async def make(folder: Path) -> tuple[Path, bytes]:
     return where.data_dir, file.read_bytes()
 
 
-def reception(where: HubFolder, store: SqliteStore) -> Reception:
+def reception(where: HubFolder, store: SqlStore) -> Reception:
     key = partial(AccessKey.load, where.keys)
     return Reception(store.invitations, load_identity(where.keys), key, lambda: NOW)
 

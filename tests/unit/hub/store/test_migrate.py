@@ -20,9 +20,9 @@ from sqlalchemy import create_engine
 
 from hub.protocol.errors import Fatal, Retriable
 from hub.store import migrate as migrations
-from hub.store.migrate import HEAD
 from hub.store.sqlite_open import open_database
 from hub.store.tables import METADATA
+from hub.store.version import HEAD
 from tests.support.cut import killed, raised, together
 from tests.support.peek import ask, edit, peek
 
@@ -244,7 +244,7 @@ def test_database_that_lost_its_version_is_not_taken_for_somebody_elses(tmp_path
     path = tmp_path / "hub.sqlite3"
     opened(path)
     for row, what in (
-        ("", r"tables \(access, .*segment, told, unkept\)"),
+        ("", r"tables \(access, .*segment, tenure, told, unkept\)"),
         ("INSERT INTO lease VALUES ('notary', 'a', 1)", r"rows \(lease\)"),
     ):
         with closing(sqlite3.connect(path)) as db, db:

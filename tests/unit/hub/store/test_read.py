@@ -21,7 +21,7 @@ from hub.store.read.quarantine import QuarantinedContent
 from hub.store.read.reads import Reads
 from hub.store.read.totals import Totals
 from hub.store.read.witnesses import WitnessStanding
-from hub.store.sqlite_log_rows import SqliteLogRows
+from hub.store.sql_log_rows import SqlLogRows
 from hub.store.sqlite_open import open_database
 from hub.store.sqlite_query import Query
 from tests.support.center import Center
@@ -62,7 +62,7 @@ def test_any_engine_of_sqlalchemy_is_read(database: Path) -> None:
 
     def log_rows(db: Connection) -> LogRows:
         driver: Any = db.connection.driver_connection
-        return SqliteLogRows(Query("theirs", driver))
+        return SqlLogRows(Query("theirs", driver))
 
     ours, theirs = Reads.open(database, sealed), Reads(engine, log_rows, sealed)
     with ours.snapshot() as one, theirs.snapshot() as other:
@@ -151,7 +151,7 @@ def test_file_that_is_no_database_of_this_release_is_refused(tmp_path: Path, dat
     db.execute("UPDATE alembic_version SET version_num = '0000'")
     db.commit()
     db.close()
-    with pytest.raises(UsageError, match="start the worker of this release"):
+    with pytest.raises(UsageError, match="`hub migrate` brings it up to date"):
         Reads.open(database, sealed)
 
 

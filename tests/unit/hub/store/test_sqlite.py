@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ import pytest
 
 from hub.protocol.errors import CohubError, Fatal, Retriable
 from hub.store.sqlite import SqliteStore
+from hub.store.sqlite_database import AGAIN_S
 from hub.store.sqlite_open import open_database
 from hub.store.store import QUARANTINE_QUOTA_BYTES, TakenError
 from tests.support.center import HUB
@@ -56,9 +60,10 @@ ERRORS = [
 @pytest.mark.parametrize("beginning", ["BEGIN", "INSERT", "COMMIT", "SELECT"])
 @pytest.mark.parametrize(("code", "error"), ERRORS)
 async def test_driver_that_fails_is_heard_as_an_error_of_ours(
-    tmp_path: Path, beginning: str, code: int, error: type[CohubError]
+    tmp_path: Path, beginning: str, code: int, error: type[CohubError], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Wherever in a call it fails; nothing of it is written, and the next call goes well."""
+    monkeypatch.setattr("hub.store.sqlite_database.BUSY_MS", 0)
     path = tmp_path / "hub.sqlite3"
     store, connection = failing(path)
     connection.beginning, connection.code = beginning, code
@@ -79,8 +84,11 @@ async def test_commit_that_was_done_though_it_failed_may_be_tried_again(tmp_path
 
 
 @pytest.mark.parametrize(("code", "error"), ERRORS[:4])
-async def test_read_that_fails_is_heard_as_an_error_of_ours(tmp_path: Path, code: int, error: type[CohubError]) -> None:
+async def test_read_that_fails_is_heard_as_an_error_of_ours(
+    tmp_path: Path, code: int, error: type[CohubError], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The store's reads and the log's."""
+    monkeypatch.setattr("hub.store.sqlite_database.BUSY_MS", 0)
     store, connection = failing(tmp_path / "hub.sqlite3")
     for read in (
         store.changes,
@@ -91,6 +99,49 @@ async def test_read_that_fails_is_heard_as_an_error_of_ours(tmp_path: Path, code
         connection.beginning, connection.code = "SELECT", code
         with pytest.raises(error, match="the disk says no"):
             await read()
+    await store.close()
+
+
+@asynccontextmanager
+async def held(path: Path) -> AsyncIterator[sqlite3.Connection]:
+    """Another program's connection that holds the database until it commits, or goes away."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield other
+
+
+async def test_program_that_holds_the_database_holds_up_nobody_else(tmp_path: Path) -> None:
+    """Writes wait for it, each for itself, and are done when it is done; what reads goes on, and so does all else."""
+    path = tmp_path / "hub.sqlite3"
+    store = SqliteStore.open(path)
+    async with held(path) as other:
+        writes = [asyncio.create_task(store.claim([center], "first")) for center in ("uz", "kz")]
+        for _ in range(3):
+            await asyncio.sleep(2 * AGAIN_S)
+            assert (await store.hq_lane(0)).size == 0
+        assert not any(write.done() for write in writes)
+        other.execute("COMMIT")
+        assert [claimed[center].term for write, center in zip(writes, ("uz", "kz"), strict=True)
+                for claimed in [await write]] == [1, 1]  # fmt: skip
+    await store.close()
+
+
+async def test_program_that_holds_the_database_for_too_long_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of the write is done, and it may be tried again. Who gives up before leaves nothing behind either."""
+    path = tmp_path / "hub.sqlite3"
+    store = SqliteStore.open(path)
+    async with held(path):
+        given_up = asyncio.create_task(store.claim(["uz"], "first"))
+        await asyncio.sleep(2 * AGAIN_S)
+        given_up.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await given_up
+        monkeypatch.setattr("hub.store.sqlite_database.BUSY_MS", 100)
+        with pytest.raises(Retriable, match=r"hub\.sqlite3: database is locked"):
+            await store.claim(["uz"], "second")
+    assert (await store.claim(["uz"], "third"))["uz"].term == 1
     await store.close()
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from hub.ledger.step import LedgerRow
 from hub.store.rows import StoredEvent, ledger_rows
-from hub.store.sqlite_insert import BOUND, ROWS_AT_ONCE, Insert
+from hub.store.sqlite_insert import BOUND, ROWS_AT_ONCE, SqliteInsert
 
-LEDGER = Insert("ledger", ["lane_id", *StoredEvent._fields])
+LEDGER = SqliteInsert("ledger", ["lane_id", *StoredEvent._fields])
 UPON = "ON CONFLICT(lane_id, sequence) DO UPDATE SET data = excluded.data"
 
 
@@ -54,7 +54,7 @@ def test_row_that_is_there_is_an_error_or_changed(db: sqlite3.Connection, count:
     with pytest.raises(sqlite3.IntegrityError):
         LEDGER.write(db, rows)
     assert len(found(db)) == 1
-    Insert("ledger", ["lane_id", *StoredEvent._fields], UPON).write(
+    SqliteInsert("ledger", ["lane_id", *StoredEvent._fields], UPON).write(
         db, [(*each[:2], "new", *each[3:]) for each in rows]
     )
     assert sorted((each[1], each[2]) for each in found(db)) == [(n, "new") for n in range(1, count + 1)]

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from hub.base.kafka import LOG_APPEND_TIME
 from hub.hq.clock import CORRECTED
@@ -15,7 +16,8 @@ from hub.hq.headquarters import HqEvent
 from hub.protocol.errors import Fatal
 from hub.protocol.moment import from_us, write_time
 from hub.protocol.record import KafkaRecord
-from hub.worker.consolidator import CLOCK_BEHIND_MAX_S, Consolidator
+from hub.worker.clock import CLOCK_BEHIND_MAX_S
+from hub.worker.consolidator import Consolidator
 from tests.support.center import Center, Sent
 from tests.support.consolidator import LATER, Clock, Seen, consolidator, size
 from tests.support.hq import IDENTITY, Hq
@@ -133,3 +135,19 @@ async def test_nothing_is_recorded_before_it_is_sure_that_the_clock_is_right(hq:
     with pytest.raises(Fatal, match="a year ahead"):
         await take(made, "uz", center.opened(1))
     assert size(hq, center) == 0
+
+
+async def test_worker_is_told_that_a_lane_was_recorded_ahead_of_its_clock(hq: Hq) -> None:
+    """It takes the lane all the same, and nothing goes back; whose clock is wrong, the log asks."""
+    center, clock = Center(), Clock()
+    await hq.register(center)
+    await hq.feed("uz", center.opened(1), now=LATER + timedelta(seconds=7))
+    made = consolidator(hq, Seen(), clock)
+    with capture_logs() as logs:
+        await made.assign(["uz"])
+    (told,) = [entry for entry in logs if entry["event"] == "lane_ahead"]
+    assert (told["center"], told["ahead_s"]) == ("uz", 7.0)
+    clock.now += timedelta(seconds=7)
+    with capture_logs() as logs:
+        await made.assign(["uz"])
+    assert not [entry for entry in logs if entry["event"] == "lane_ahead"]

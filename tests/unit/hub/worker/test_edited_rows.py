@@ -30,6 +30,8 @@ from hub.protocol.remark import RepeatedIds
 from hub.protocol.rules import RULES_KNOWN
 from hub.protocol.witness import log_origin
 from hub.store.read.intakes import IntakeStanding
+from hub.store.repeat_store import Sent
+from hub.store.store import Store
 from hub.store.tables import METADATA
 from hub.store.workers import LivingWorker
 from hub.worker.consolidator import Consolidator
@@ -51,7 +53,7 @@ CENTERS: Final = ("uz", "kz")
 PROMPT_S: Final = 20.0
 WAY_OUT: Final = re.compile(r"`hub |put the|put back|update cohub|set the clock|set it|install")
 VALUES: Final = ("'zz'", "x'00ff'", "-5", "4611686018427387904", "CAST(x'ff' AS TEXT)", "''", "1.5", "NULL")
-EMPTY: Final = ("log_tile", "segment")  # they take 256 receipts, and an archive
+EMPTY: Final = ("log_lost", "log_tile", "segment")  # they take a log that begins anew, 256 receipts, and an archive
 DERIVED: Final = ("said", "said_again", "remark", "told", "published", "receipt")
 COLUMNS: Final = [
     (table.name, column.name) for table in METADATA.sorted_tables for column in table.columns if table.name not in EMPTY
@@ -78,7 +80,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         await store.log.append(addition)
         await hq.feed("uz", [witness.cosignature(addition.log.note, offset=50)])
         await hq.feed("uz", uz.offers(2, first=70))
-        await store.set_published({kz.origin: 4}, {("events", 0): Reach(0, 1), ("hub.lane", 0): Reach(0, 1, 1)})
+        reach = {("events", 0): Reach(0, 1), ("hub.lane", 0): Reach(0, 1, 1)}
+        await store.set_published({kz.origin: 4}, reach, {kz.origin: Sent(1, 0)})
+        await store.repeats.begin_hq("somebody")
         await store.topics.ask({"events": (), "state.offer": (), "out.kz": (), "hub.lane": ()}, "lost", NOW)
         await store.topics.ask({"hub.checkpoints": (), "events": (1,)}, "lost", NOW)
         await store.remark({"uz": RepeatedIds(1, "0000abcd", 2)}, NOW)
@@ -98,6 +102,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     edit(path, "INSERT INTO quarantine VALUES (1, 'uz', 900, x'00', 'OTHER_ROOT', '', NULL, x'00', 1, 0)")
     edit(path, "INSERT INTO unkept VALUES ('uz', 'BAD_SEAL', 1, 1, 0, 0)")
     edit(path, f"INSERT INTO heard VALUES ('uz', 'presence', '- {to_us(NOW)}')")
+    edit(path, "INSERT INTO owed VALUES (1, 'uz', 'hub.example/uz/0000abcd', 99, x'00')")
+    edit(path, "INSERT INTO log_begun VALUES (1, 'a reason', 0)")
     for table in METADATA.sorted_tables:
         assert table.name in EMPTY or ask(path, f"SELECT count(*) FROM {table.name}"), table.name
     return path
@@ -265,6 +271,10 @@ async def test_center_whose_unpublished_rows_are_damaged_is_parked_and_all_other
     assert ask(path, "SELECT upto = size FROM lane JOIN published ON lane_id = id WHERE center = 'uz'")
 
 
+async def term_of(store: Store, center: str) -> int:
+    return (await store.changes()).intakes[center][0]
+
+
 async def test_center_that_was_mended_while_it_was_another_workers_is_published_when_it_comes_back(
     template: Path, tmp_path: Path
 ) -> None:
@@ -275,12 +285,12 @@ async def test_center_that_was_mended_while_it_was_another_workers_is_published_
     assert damaged(template, path, ROWS["receipt that is text"].format(uz=uz))
     life = Life(path)
     publishing = asyncio.create_task(life.publisher.run())
-    await life.publisher.adopt(["uz"])
+    await life.publisher.adopt({"uz": await term_of(life.store, "uz")})
     async with asyncio.timeout(PROMPT_S):
         while "uz" not in life.publisher.unreadable():
             await asyncio.sleep(0.002)
     edit(path, f"UPDATE receipt SET note = ? WHERE lane_id = {uz} AND last = 6", *note)
-    await life.publisher.adopt(["uz"])
+    await life.publisher.adopt({"uz": await term_of(life.store, "uz")})
     assert not life.publisher.unreadable()
     async with asyncio.timeout(PROMPT_S):
         while await life.store.unpublished(["uz"]):

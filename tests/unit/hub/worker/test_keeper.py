@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -18,6 +19,7 @@ from hub.domain.stream import HQ
 from hub.hq.headquarters import HqEvent
 from hub.kafka.memory import MemoryBroker
 from hub.kafka.topics import OtherPartitions, ensure_topics, standard_topics
+from hub.ledger.derived import Again
 from hub.ledger.notary import append
 from hub.ledger.publication import publications
 from hub.protocol.keys import Signer
@@ -28,16 +30,18 @@ from hub.protocol.topics import FAN_OUT_PARTITIONS, topic_in
 from hub.protocol.trust import Trust
 from hub.protocol.witness import log_origin
 from hub.store.released import released_schemas, state_schemas
+from hub.worker.again import Kept, Page
 from hub.worker.keeper import Keeper
 from hub.worker.outward import outward_producer
 from hub.worker.publisher import Pace, Publisher
-from tests.support.center import HUB, NOW, RELEASED, Center
+from tests.support.center import HUB, NOW, RELEASED, Center, offer
 from tests.support.fanned import STATE_FORMS, at, heard, ledgered
-from tests.support.hq import IDENTITY, Hq
+from tests.support.hq import IDENTITY, Hq, claimed
 from tests.support.kept import kept_of
 from tests.support.peek import edit
 
 CENTERS = ("uz", "kz")
+REVISED = "net.cohub.offer.revised.v1"
 PROMPT_S = 20.0
 ROOT = Signer(f"{HUB}/root", b"o" * 32)
 TRUST = Trust(
@@ -72,7 +76,7 @@ class Bench:
             self.publisher = Publisher(self.hq.store, at(self.broker), STATE_FORMS, pace=Pace(0.0, 0.01, 60.0))
             self.running = asyncio.create_task(self.publisher.run())
         assert self.publisher is not None
-        await self.publisher.adopt([HQ, *CENTERS])
+        await self.publisher.adopt(await claimed(self.hq, CENTERS))
         async with asyncio.timeout(PROMPT_S):
             while await self.hq.store.unpublished([HQ, *CENTERS]):
                 await asyncio.sleep(0.002)
@@ -354,3 +358,41 @@ async def test_topic_made_anew_with_other_partitions_ends_the_worker_with_the_wa
     await bench.settle(bench.keeper(), 4)
     assert bench.broker.topics()["events"] == FAN_OUT_PARTITIONS
     await bench.agrees()
+
+
+class Between:
+    """What is kept; when the first page of states was read, something else happens before it is said."""
+
+    def __init__(self, kept: Kept, happens: Callable[[], Awaitable[None]]) -> None:
+        self._kept = kept
+        self._happens: Callable[[], Awaitable[None]] | None = happens
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._kept, name)
+
+    async def page(self, again: Again, now: datetime) -> Page:
+        found, happens = await self._kept.page(again, now), self._happens
+        if again.topic == "state.offer" and happens is not None and any(found.places.values()):
+            self._happens = None
+            await happens()
+        return found
+
+
+async def test_state_that_changes_while_an_older_one_is_said_again_stands_last(bench: Bench) -> None:
+    """The keeper has read a page; the lane's owner says a newer state before that page goes out."""
+    uz = Center("uz")
+    uz.opened(40)  # which HQ has already
+    await bench.publish()
+
+    async def revise() -> None:
+        await bench.hq.feed("uz", [uz.sealed(uz.append(uz.event(REVISED, "K-1", offer("Newest"))))])
+        await bench.publish()
+
+    keeper = bench.keeper()
+    await bench.settle(keeper)
+    keeper._kept = Between(keeper._kept, revise)  # type: ignore[assignment]
+    await bench.hq.store.topics.ask({"state.offer": ()}, "a test", datetime.now(UTC))
+    await bench.settle(keeper)
+    last = {r.key: r.value for n in range(8) for r in bench.broker.records("state.offer", n)}
+    states = (await ledgered(bench.hq.store, CENTERS))["states"]
+    assert last == {key: value for (stream, key), value in states.items() if stream == "offer"}

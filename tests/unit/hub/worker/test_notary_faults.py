@@ -16,7 +16,7 @@ from hub.ledger.notary import append
 from hub.protocol.checkpoint import open_checkpoint
 from hub.protocol.errors import Retriable
 from hub.store.faulty import FaultyStore
-from hub.store.sqlite_log import write_addition
+from hub.store.sql_log import write_addition
 from hub.store.store import OvertakenError
 from hub.worker.lease import LEASE_S
 from hub.worker.notary import COMPARE_EVERY_S, SAY_AGAIN_S, Notary

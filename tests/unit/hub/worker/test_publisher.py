@@ -26,7 +26,7 @@ from hub.worker.publisher import Pace, Publisher
 from tests.support.center import RELEASED, Center, Sent, offer
 from tests.support.engines import open_store
 from tests.support.fanned import STATE_FORMS, at, heard, ledgered
-from tests.support.hq import IDENTITY, Hq
+from tests.support.hq import IDENTITY, Hq, claimed
 
 CENTERS = ("uz", "kz")
 REVISED, WITHDRAWN = "net.cohub.offer.revised.v1", "net.cohub.offer.withdrawn.v1"
@@ -69,9 +69,13 @@ class Bench:
             pace=Pace(0.0, 0.01, self.states_s),
             clock=lambda: clock or datetime.now(UTC),
         )
-        await self.publisher.adopt([HQ, *CENTERS])
+        await self.publisher.adopt(await self.claimed())
         self.running = asyncio.create_task(self.publisher.run())
         return self.publisher
+
+    async def claimed(self) -> dict[str, int]:
+        """Claim all lanes as the group gives them to a worker, and HQ's own as the lease does."""
+        return await claimed(self.hq, CENTERS)
 
     async def end(self) -> None:
         """End the process: by its error, or because it is told to."""

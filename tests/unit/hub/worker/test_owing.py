@@ -1,0 +1,191 @@
+"""A worker whose database went back gives the receipts again that HQ had given, and no others before them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.hq.bases import bases_at
+from hub.ledger.owed import NotAsSigned, Owed, honoured, owed, read_owed
+from hub.protocol.errors import Malformed
+from hub.protocol.note import sign_note
+from hub.protocol.receipt import Receipt
+from hub.protocol.record import CONTROL_HEADER
+from hub.protocol.witness import LENT_RECEIPT_KIND
+from hub.store.backup_copy import copy_database
+from hub.store.owed_store import KeptReceipt
+from hub.worker.owing import Owing, Source
+from tests.support.center import NOW, RELEASED, Center, Sent
+from tests.support.consolidator import Clock, Seen, consolidator, size
+from tests.support.hq import IDENTITY, Hq
+from tests.support.peek import peek
+
+RECEIPTS = (
+    "SELECT l.origin, r.first, r.last, r.note, r.edge, r.seal, r.recorded_at_us, r.basis, r.state_digest"
+    " FROM receipt r JOIN lane l ON l.id = r.lane_id ORDER BY l.origin, r.last"
+)
+LEDGER = (
+    "SELECT l.origin, e.sequence, e.data, e.code, e.field, e.params, e.version FROM ledger e"
+    " JOIN lane l ON l.id = e.lane_id ORDER BY l.origin, e.sequence"
+)
+ENTITIES = "SELECT stream, id, document, digest, recorded_at_us FROM entity ORDER BY stream, id"
+
+
+@dataclass
+class Gone:
+    """HQ as it was, and a database of it that went back; what the center wrote since, and the receipts for it."""
+
+    before: Hq
+    after: Hq
+    center: Center
+    records: list[Sent]
+    receipts: list[KeptReceipt]
+
+    @property
+    def source(self) -> Source:
+        return Source(self.after.store, self.after.headquarters, IDENTITY, RELEASED)
+
+    def is_as_before(self) -> None:
+        for query in (RECEIPTS, LEDGER, ENTITIES):
+            assert peek(self.after.database, query) == peek(self.before.database, query), query
+
+
+@pytest.fixture
+async def gone(tmp_path: Path) -> AsyncIterator[Gone]:
+    """Yield a hub that has judged some events, then changed its own lane, then judged more, and went back."""
+    center = Center()
+    async with AsyncExitStack() as closing:
+        hq = await Hq.open(tmp_path / "a", center)
+        closing.push_async_callback(hq.store.close)
+        await hq.feed("uz", center.opened(3))
+        (tmp_path / "b").mkdir()
+        copy_database(hq.database, tmp_path / "b" / "hub.sqlite3")
+        lane_size = (await hq.headquarters.lane.read()).size
+        records: list[Sent] = []
+        at = NOW
+        for number, name in enumerate(("kz", "kg", "tj")):
+            batch = center.offers(1 + number, first=10 * (1 + number)) + center.offers(2, first=10 * (5 + number))
+            at += timedelta(minutes=7)
+            await hq.feed("uz", batch, at)
+            records += batch
+            await hq.register(Center(name))
+        kept = [
+            KeptReceipt("uz", origin, last, note)
+            for origin, first, last, note, *_ in peek(hq.database, RECEIPTS)
+            if origin == center.origin and first > 4
+        ]
+        again = await Hq.open(tmp_path / "b")
+        closing.push_async_callback(again.store.close)
+        assert size(again, center) == 4
+        for stretch in (await hq.store.hq_lane(lane_size)).stretches:
+            await again.headquarters.take_in(stretch)
+        yield Gone(hq, again, center, records, kept)
+
+
+async def taken(gone: Gone, owing: Owing, fetches: Sequence[Sequence[Any]]) -> Any:
+    """Take these fetches; return the consolidator."""
+    made = consolidator(gone.after, Seen(), Clock(), owing=owing)
+    await made.assign(["uz"])
+    for fetch in fetches:
+        if fetch:
+            await made.handle("uz", fetch)
+    return made
+
+
+async def test_hq_lane_comes_back_with_its_bytes(gone: Gone) -> None:
+    """Seals, receipts and what follows from them are those of before; what does not follow is refused."""
+    query = "SELECT data FROM ledger e JOIN lane l ON l.id = e.lane_id WHERE l.center = 'hq' ORDER BY sequence"
+    assert peek(gone.after.database, query) == peek(gone.before.database, query)
+    first = (await gone.before.store.hq_lane(0)).stretches[0]
+    with pytest.raises(Malformed):
+        await gone.after.headquarters.take_in(first)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 100])
+async def test_events_that_are_read_again_get_the_same_receipts(gone: Gone, count: int) -> None:
+    """However fetches end: verdicts, entities and receipts are those of before, byte for byte."""
+    await gone.after.store.owed.keep(gone.receipts)
+    fetches = [gone.records[at : at + count] for at in range(0, len(gone.records), count)]
+    await taken(gone, await Owing.load(gone.source), fetches)
+    gone.is_as_before()
+    assert await gone.after.store.owed.owed() == []
+
+
+async def test_receipts_survive_the_worker(gone: Gone) -> None:
+    """A worker that ends in the middle leaves the rest to the next, which reads from the position in SQL."""
+    await gone.after.store.owed.keep(gone.receipts)
+    await taken(gone, await Owing.load(gone.source), [gone.records[:4]])
+    done = size(gone.after, gone.center)
+    assert 4 < done < gone.center.edge.size
+    left = [r for r in gone.records if r.offset > gone.records[0].offset + done - 5]
+    await taken(gone, await Owing.load(gone.source), [left])
+    gone.is_as_before()
+
+
+async def test_receipts_that_an_office_lends_count_as_hqs_own(gone: Gone) -> None:
+    """They come on its topic before the events; what HQ has not signed, or has already, is passed over."""
+    lent = [Sent(b"uz", one.note, ((CONTROL_HEADER, LENT_RECEIPT_KIND.encode()),)) for one in gone.receipts]
+    forged = Sent(b"uz", gone.receipts[0].note.replace(b"basis", b"Basis"), lent[0].headers)
+    first = gone.records[0].offset
+    placed = [Sent(r.key, r.value, r.headers, first + n) for n, r in enumerate([forged, *lent, *lent, *gone.records])]
+    await taken(gone, await Owing.load(gone.source), [placed])
+    gone.is_as_before()
+
+
+async def test_other_events_wait_until_a_person_gives_the_receipts_up(gone: Gone) -> None:
+    """What does not come to the receipt that HQ signed is not judged; then it is, as any other."""
+    await gone.after.store.owed.keep(gone.receipts)
+    other = Center(offsets=iter(range(gone.records[0].offset - 4, 1000)))
+    other.opened(3)
+    records = other.offers(12, first=70)
+    made = await taken(gone, await Owing.load(gone.source), [records])
+    assert size(gone.after, gone.center) == 4
+    await made.look_again()
+    assert size(gone.after, gone.center) == 4
+    assert await gone.after.store.owed.forget() == len(gone.receipts)
+    await made.look_again()
+    assert size(gone.after, gone.center) == 16
+
+
+async def test_basis_is_had_at_each_size_of_the_hq_lane(gone: Gone) -> None:
+    """As far as the lane has been so long: where it has not, nothing is had."""
+    newest = (await gone.after.headquarters.lane.read()).size
+    wanted = {newest - 1, newest, newest + 1}
+    found = await bases_at(gone.after.store, gone.after.headquarters, IDENTITY, RELEASED, wanted)
+    assert {at: basis.size for at, basis in found.items()} == {newest - 1: newest - 1, newest: newest}
+
+
+def test_receipts_of_a_center_are_owed_without_a_gap() -> None:
+    """What the ledger has is left out, and so is all behind a hole; each counts once."""
+    keys = IDENTITY.hq_keys()
+
+    def given(first: int, last: int, epoch: str = "0000abcd", center: str = "uz") -> Owed | None:
+        receipt = Receipt(f"{IDENTITY.hub}/uz/{epoch}", first, last, b"r" * 32, NOW, 7)
+        return read_owed(center, sign_note(receipt.to_text(), [IDENTITY.receipts]).to_bytes(), keys)
+
+    one, two, four, new = (given(1, 3), given(4, 9), given(12, 12), given(1, 2, "0000abce"))
+    assert one is not None
+    assert two is not None
+    assert four is not None
+    assert new is not None
+    assert owed([one, two, two, four, new, one], {one.origin: 3}) == [two, new]
+    assert owed([two], {}) == []
+    assert given(1, 3, center="kz") is None
+    assert given(1, 3, center="hq") is None
+    assert read_owed("uz", sign_note(one.receipt.to_text(), [IDENTITY.log]).to_bytes(), keys) is None
+    assert read_owed("uz", b"nothing", keys) is None
+
+
+async def test_step_with_another_verdict_is_not_as_signed(gone: Gone) -> None:
+    """A receipt is given again only where the text is the very same."""
+    step = await gone.after.feed("uz", gone.records[:3], NOW + timedelta(minutes=8))
+    one = read_owed("uz", gone.receipts[0].note, IDENTITY.hq_keys())
+    assert one is not None
+    with pytest.raises(NotAsSigned):
+        honoured(step, one)
