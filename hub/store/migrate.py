@@ -41,7 +41,7 @@ def migrate(connection: Connection) -> Version:
     version = version_of(connection)
     if version.is_usable:
         return version
-    if version.number is None and connection.dialect.name != "sqlite":
+    if version.number is None:
         _make_all(connection)
     else:
         _upgrade(connection, version)
@@ -61,9 +61,7 @@ def _upgrade(connection: Connection, version: Version) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.attributes["connection"] = connection
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if version.number is None:
-        _clear_first_tables(connection)
-    elif version.number not in known:
+    if version.number not in known:
         raise Fatal(
             f"the database is at version {version.number}, which no release of cohub has; this one is at {HEAD}"
         )
@@ -71,8 +69,8 @@ def _upgrade(connection: Connection, version: Version) -> None:
 
 
 def _make_all(connection: Connection) -> None:
-    """Make all tables as they are now: only SQLite's files were ever written by releases before migration 0010."""
-    refuse_others(set(inspect(connection).get_table_names()))
+    """Make all tables as they are now, in the place of what an older release left half made."""
+    _clear_first_tables(connection)
     METADATA.create_all(connection, checkfirst=False)
     connection.execute(
         text(
@@ -112,5 +110,5 @@ def _clear_first_tables(connection: Connection) -> None:
             f"the database has {found} and no version, so nobody can tell which release wrote them: "
             "it is part of a copy, or was edited; put the newest whole copy back. Nothing was changed"
         )
-    for name in sorted(there):
-        connection.execute(text(f"DROP TABLE {name}"))
+    for name in sorted(there | {TABLE}):
+        connection.execute(text(f"DROP TABLE IF EXISTS {name}"))

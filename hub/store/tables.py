@@ -40,12 +40,12 @@ INTAKE: Final = Table(
     Column("lane_id", Integer),
     Column("duplicates", BigInteger, nullable=False),
     Column("quarantined_bytes", BigInteger, nullable=False),  # what its quota counts
-    Column("reads_on", Integer, nullable=False, server_default="0"),  # 1: it is read, whatever its status says
-    Column("read_upto", BigInteger, nullable=False, server_default="0"),  # what lies before that offset was counted
-    Column("strangers", BigInteger, nullable=False, server_default="0"),  # control records by keys HQ does not know
     Column("seen_at_us", BigInteger),  # when HQ last received a presence
     Column("presence", TEXT),  # its note's text
     Column("alarm", TEXT),  # what its witness last said of HQ's log, its note's text: `reason -` once all is well
+    Column("reads_on", Integer, nullable=False, server_default="0"),  # 1: it is read, whatever its status says
+    Column("read_upto", BigInteger, nullable=False, server_default="0"),  # what lies before that offset was counted
+    Column("strangers", BigInteger, nullable=False, server_default="0"),  # control records by keys HQ does not know
 )
 
 # By which times the presences and alarms of a center were signed that were heard: what is said again is known by them.
