@@ -91,12 +91,9 @@ def opened(path: Path) -> None:
 
 def tables(path: Path) -> list[tuple[Any, ...]]:
     """Return all that SQLite knows of the tables, but for how the statements were spelled that made them."""
-    found = peek(
-        path, "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY 1, 2"
-    )
-    return [
-        (kind, name, _parts(path, name) if kind == "table" else (of, sql)) for kind, name, of, sql in peek(path, listed)
-    ]
+    of_ours = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY 1, 2"
+    listed = peek(path, of_ours)
+    return [(kind, name, _parts(path, name) if kind == "table" else (of, sql)) for kind, name, of, sql in listed]
 
 
 def _parts(path: Path, table: str) -> tuple[Any, ...]:
