@@ -71,10 +71,18 @@ class LogCheck:
         with self._reader.snapshot():
             self._check(deque(sorted((w for w in wanted if w.size), key=lambda each: each.size)))
 
+    def _read_begun(self) -> int:
+        """Return where a person has let the log begin anew; what can't be read is told, and excuses no loss."""
+        try:
+            return self._reader.log.begun
+        except Unreadable as exc:
+            self.findings.unread("log_begun", "", exc.why)
+            return 0
+
     def _check(self, wanted: deque[Checkpoint]) -> None:
         checkpoints = self._audit.walk_checkpoints(self.findings.unread)
         upcoming = next(checkpoints, None)
-        self._begun = self._reader.log.begun
+        self._begun = self._read_begun()
         trees: _Trees | None = _Trees()
         expected = newest = 0
         logged: dict[int, int] = {}

@@ -346,7 +346,8 @@ async def _broker_answers(cluster: Cluster, stop: asyncio.Event) -> None:
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await stop.wait()
 
 
 def _on_signals(ask: Callable[[], None]) -> None:

@@ -21,10 +21,11 @@ from hub.store.store import QUARANTINE_QUOTA_BYTES, Claimed
 from hub.store.version import READ, Version
 
 BLOCKED_S: Final = 1.0  # for so long a claim waits for whoever holds what it takes over
+STILL_S: Final = 0.2  # and one that did nothing for so long holds it still
 # Of those for whom a connection waits, workers that hold a row that it wants, and wait for nobody themselves: who waits
 # holds no more than the place behind the one before. Who has the whole table is moving the hub, and is waited for.
-_END: Final = f"""
-    SELECT pg_terminate_backend(a.pid)
+_BLOCKERS: Final = f"""
+    SELECT a.pid, a.state_change
     FROM unnest(pg_blocking_pids($1)) AS b(pid) JOIN pg_stat_activity a ON a.pid = b.pid
     WHERE a.application_name = '{WORKER}' AND a.wait_event_type IS DISTINCT FROM 'Lock' AND EXISTS (
         SELECT 1 FROM pg_locks w WHERE w.pid = $1 AND NOT w.granted AND w.locktype IN ('transactionid', 'tuple')
@@ -89,14 +90,23 @@ class PostgresStore(SqlStore):
                 with suppress(asyncio.CancelledError):
                     await claiming
 
+    async def _blockers(self, connection: asyncpg.Connection[Any], claiming: asyncio.Task[Any]) -> set[tuple[Any, ...]]:
+        """Return whom a claim waits for, each with when it did something last."""
+        pid = self._postgres.pid(claiming)  # it may be done by now, and the connection another call's
+        return set() if pid is None else set(map(tuple, await connection.fetch(_BLOCKERS, pid)))
+
     async def _end_blockers(self, claiming: asyncio.Task[Any]) -> None:
         if self._postgres.pid(claiming) is None:
             return
         try:
             connection = await self._server.connect()
             try:
-                pid = self._postgres.pid(claiming)  # it may be done by now, and the connection another call's
-                ended = [] if pid is None else await connection.fetch(_END, pid)
+                # Who was given the row a moment ago, as another claim that waited, is at work and no blocker.
+                found = [await self._blockers(connection, claiming)]
+                await asyncio.sleep(STILL_S if found[0] else 0)
+                found.append(await self._blockers(connection, claiming))
+                ended = [pid for pid, _ in found[0] & found[1]]
+                await connection.execute("SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS e(pid)", ended)
             finally:
                 await connection.close(timeout=BLOCKED_S)
         except (*FAILURES, CohubError) as exc:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -322,10 +322,9 @@ class Lanes:
     async def resumed(self, timeout_s: float) -> None:
         """Wait a moment for a lane to be resumed."""
         self._wake.clear()
-        try:
-            await asyncio.wait_for(self._wake.wait(), timeout_s)
-        except TimeoutError:
-            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._wake.wait()
 
     async def _move(self, positions: Mapping[str, int | None]) -> None:
         if self.mover is None:

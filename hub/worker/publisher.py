@@ -173,7 +173,8 @@ class Publisher:
             self._moved.clear()
             left_s = None if self._outgoing.is_crowded else ends_s - self._now_s()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._moved.wait(), left_s)
+                async with asyncio.timeout(left_s):
+                    await self._moved.wait()
 
     async def run(self) -> None:
         """Publish until cancelled. Errors: Fatal for a clock that is off the broker's, and faults of the store."""
@@ -313,7 +314,8 @@ class Publisher:
         """Wait for something to do; store the cursors when there is nothing for a moment."""
         self._wake.clear()
         try:
-            await asyncio.wait_for(self._wake.wait(), self._pace.cursors_s)
+            async with asyncio.timeout(self._pace.cursors_s):
+                await self._wake.wait()
         except TimeoutError:
             await self._keep(self._outgoing.unstored)
 

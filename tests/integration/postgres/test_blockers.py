@@ -108,3 +108,16 @@ async def test_newer_servers_end_any_transaction_of_a_worker(store: PostgresStor
                 assert await connection.fetchval("SHOW transaction_timeout") == wanted
         assert await mover.fetchval("SHOW idle_in_transaction_session_timeout") == "0"
     await worker.close()
+
+
+async def test_worker_that_is_at_work_keeps_its_row(store: PostgresStore, tmp_path: Path) -> None:
+    """It was given the row a moment ago, as another claim, or goes on with its commit: it will be done soon."""
+    async with holding(tmp_path, ROW, **WORKER_SETTINGS) as other:
+        claiming = asyncio.create_task(store.claim(["uz"], "next"))
+        async with asyncio.timeout(ENDED_S * 4):
+            ends_s = asyncio.get_running_loop().time() + ENDED_S
+            while asyncio.get_running_loop().time() < ends_s:
+                assert await other.fetchval("SELECT 1") == 1
+                await asyncio.sleep(0.02)
+        assert not claiming.done()
+    assert (await claiming)["uz"].term == 2

@@ -26,6 +26,8 @@ from tests.support.center import HUB, Center, filled, offer
 from tests.support.evidence import DAY, told
 from tests.support.tampering import ask, change, findings, has, key_of, lane_id, names, origins
 
+PAGE_BYTES: Final = 8192
+
 UZ: Final = f"{HUB}/uz/00000001"
 KZ: Final = f"{HUB}/kz/00000002"
 CN: Final = f"{HUB}/cn/00000003"
@@ -313,10 +315,26 @@ def test_overwritten_pages_are_findings(copy: Path, seed: int) -> None:
     rng = Random(seed)
     data = bytearray(copy.read_bytes())
     for _ in range(8):  # some hold tables that no check covers, such as cursors
-        page = rng.randrange(4, len(data) // 8192) * 8192
-        data[page : page + 8192] = rng.randbytes(8192) if seed % 2 else bytes(8192)
+        page = rng.randrange(4, len(data) // PAGE_BYTES) * PAGE_BYTES
+        data[page : page + PAGE_BYTES] = rng.randbytes(PAGE_BYTES) if seed % 2 else bytes(PAGE_BYTES)
     copy.write_bytes(data)
     assert findings(copy)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("part", range(16))
+def test_no_page_that_is_overwritten_raises(small: Path, tmp_path: Path, part: int) -> None:
+    """Whatever table or index it belongs to, what can't be read is told, or nothing of it is checked."""
+    whole, copy, rng = small.read_bytes(), tmp_path / "hub.sqlite3", Random(part)
+    for page in range(1 + part // 2, len(whole) // PAGE_BYTES, 8):
+        at = page * PAGE_BYTES
+        spoilt = rng.randbytes(PAGE_BYTES) if part % 2 else bytes(PAGE_BYTES)
+        copy.write_bytes(whole[:at] + spoilt + whole[at + PAGE_BYTES :])
+        try:
+            findings(copy)
+        except Exception as exc:
+            raise AssertionError(f"page {page} of {len(whole) // PAGE_BYTES}") from exc
 
 
 def test_shortened_file_is_findings(copy: Path) -> None:

@@ -19,6 +19,7 @@ from hub.kafka.memory_clients import MemoryConsumer
 from hub.protocol.errors import Retriable
 from hub.worker.owing import lent_logs
 from hub.worker.service import WorkerSettings, _notary
+from tests.support.hq import IDENTITY
 from tests.support.virtual_time import run_virtually
 
 ANSWER_S = 1.8  # what three round trips of 600 ms take
@@ -56,7 +57,7 @@ def test_who_asks_for_a_status_is_told_soon_that_no_answer_comes() -> None:
 def test_notary_waits_for_a_long_line(tmp_path: Path) -> None:
     """It signs nothing without the answer: if it gave up after three seconds each time it would never sign."""
     nothing: Any = SimpleNamespace(log=None)
-    notary = _notary(WorkerSettings(data_dir=tmp_path, cluster=cluster()), nothing, nothing, nothing, "w")
+    notary = _notary(WorkerSettings(data_dir=tmp_path, cluster=cluster()), nothing, nothing, IDENTITY, "w")
     hearing: Any = notary._has_heard
     assert run_virtually(hearing.__self__._ends(["in.uz"])) == {"in.uz": (0, 0)}
 
