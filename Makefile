@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CODE := hub connectors schemas tests benchmarks deploy
 
-.PHONY: help setup kafka demo test test-long torture fuzz check compiled lint types imports bench checker connector sbom lock clean
+.PHONY: help setup kafka demo test test-long torture fuzz check tested compiled lint types imports bench checker connector sbom lock clean
 
 help:
 	@echo 'make demo      start Kafka, HQ and five demo co-centers; Ctrl-C stops everything'
@@ -28,13 +28,14 @@ help:
 
 setup: $(STAMP) kafka
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock deploy/pip.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || \
 	  { echo "cohub needs Python 3.11, 3.12 or 3.13; $(PYTHON) is $$($(PYTHON) --version 2>&1 | head -n 1):" \
 	    'install one, or name it with  make PYTHON=/path/to/python3.11'; exit 2; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
 	  { echo "Python's venv module is missing: install it (Debian: apt install python3-venv) and run make again"; exit 2; }
 	@test -x $(BIN)/python || { echo 'making $(VENV) from requirements.lock (once, about a minute)'; $(PYTHON) -m venv $(VENV); }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/pip.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
@@ -64,12 +65,16 @@ fuzz: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/fuzz/requirements.lock
 	@$(BIN)/python -m tests.fuzz $(ARGS)
 
+# mypy has one core, all else the other until it is done. What is wrong with a file is told before the tests begin; what
+# mypy finds, while they run.
 check: setup
-	@$(MAKE) --no-print-directory -j 2 types compiled lint imports
-	@$(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory -j 2 types tested
 
-# Beside mypy, on the other core, so that the processes of the tests need not do it once each. What is wrong
-# with a test is told when it runs.
+tested: $(STAMP)
+	@$(MAKE) --no-print-directory -j 1 lint imports compiled
+	@$(MAKE) --no-print-directory -j 1 test
+
+# So that the processes of the tests need not do it once each. What is wrong with a test is told when it runs.
 compiled: $(STAMP)
 	-@$(BIN)/python -m pytest --collect-only -qq -m 'not long' >/dev/null 2>&1
 
@@ -104,6 +109,7 @@ sbom: $(STAMP)
 PINNED := --generate-hashes --no-emit-index-url --no-emit-find-links --universal --python-version 3.11
 lock:
 	uv pip compile pyproject.toml --all-extras $(PINNED) --output-file requirements.lock --quiet
+	uv pip compile deploy/pip.in $(PINNED) --output-file deploy/pip.lock --quiet
 	uv pip compile benchmarks/peers/requirements.in $(PINNED) --output-file benchmarks/peers/requirements.lock --quiet
 
 clean:

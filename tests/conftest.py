@@ -67,6 +67,14 @@ def _loggers() -> list[logging.Logger]:
     return [one for one in logging.root.manager.loggerDict.values() if isinstance(one, logging.Logger)]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_guesses() -> Iterator[None]:
+    """Let a backup's passphrase cost a thousandth of what it does: nobody guesses those of tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hub.hq.sealed_keys._N", 1 << 7)
+        yield
+
+
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
     """Yield a running broker, shared by the whole run: use `topic_prefix` for names, and leave it running."""

@@ -87,6 +87,7 @@ async def make_again(network: Network, topic: str) -> None:
             await asyncio.sleep(0.1)
 
 
+@pytest.mark.long
 async def test_worker_that_died_between_commit_and_publishing_publishes_after_its_restart(tmp_path: Path) -> None:
     """Committed and not published: the cursor in SQL says so to whoever comes next."""
     async with network_of(tmp_path) as network:

@@ -184,7 +184,7 @@ def compared(
 
 
 @given(script=fetches)
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_any_memory_writes_and_publishes_what_none_does(template: Path, script: list[Fetch]) -> None:
     """Ledger, entities, measures, receipts, and every record that goes out, under all limits."""
     for kind, code in compared(template, script)[1]:

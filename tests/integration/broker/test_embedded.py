@@ -199,7 +199,7 @@ class TestProcess:
         answer: dict[str, object] = json.loads(await asyncio.to_thread(process.stdout.readline))
         return answer
 
-    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)])
     async def test_signal_ends_it_with_status_0_and_no_process_left(
         self, tmp_path: Path, number: signal.Signals
     ) -> None:

@@ -185,6 +185,7 @@ def test_unpacked_copy_that_others_may_write_to_is_not_run(checker: Path, home: 
     assert "others may write to it" in done.stderr
 
 
+@pytest.mark.long
 def test_several_first_starts_at_once_leave_one_whole_copy(checker: Path, tmp_path: Path) -> None:
     """Each ends well, and nothing half made is left."""
     start_at_once(4, checker, GOLDEN, *KEY, home=tmp_path)

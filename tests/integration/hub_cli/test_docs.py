@@ -274,6 +274,7 @@ def test_a_mapping_is_proposed_and_a_sheet_to_fill_in_is_made(tmp_path: Path) ->
     assert (office / "mappings/offer.yaml").exists()
 
 
+@pytest.mark.long
 def test_hub_is_backed_up_and_restored_as_the_page_says(tmp_path: Path) -> None:
     """The commands of docs/backup.md, on a hub that has a center; the restored ones are whole."""
     terminal = Terminal(tmp_path, {}, {})

@@ -202,7 +202,8 @@ async def test_topics_that_are_lost_while_no_worker_runs_are_filled_at_the_next_
     assert await settled(hub) == before
 
 
-@pytest.mark.parametrize("beside_a_worker", [True, pytest.param(False, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("beside_a_worker", [True, False])
 async def test_person_has_topics_said_again(hub: Hub, *, beside_a_worker: bool) -> None:
     """A running worker does it, or else the command itself; what was there comes twice, and nothing else."""
     before = await settled(hub)

@@ -309,7 +309,7 @@ def test_revoked_key_that_seals_on_under_an_old_basis_is_found(tmp_path: Path) -
 # -- a broken file -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(3, 16))])
 def test_overwritten_pages_are_findings(copy: Path, seed: int) -> None:
     """SQLite calls the file malformed; what can't be read is named, the rest is checked, nothing is raised."""
     rng = Random(seed)

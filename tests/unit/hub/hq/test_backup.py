@@ -15,13 +15,14 @@ from pathlib import Path
 
 import pytest
 
+from hub.hq import sealed_keys
 from hub.hq.backup import DATABASE, KEYS, MANIFEST, Manifest, back_up, read_manifest
 from hub.hq.centers import register
 from hub.hq.folder import RESTORING, HubFolder
 from hub.hq.identity import load_identity
 from hub.hq.profile import Profile
 from hub.hq.restore import check_backup, restore
-from hub.hq.sealed_keys import gather, read_passphrase, seal, unseal
+from hub.hq.sealed_keys import _N, gather, read_passphrase, seal, unseal
 from hub.protocol.errors import Conflict, NotFound, UsageError
 from hub.store.backup_copy import check_copy, copy_database
 from tests.support.peek import peek
@@ -314,7 +315,16 @@ def test_sealed_keys_open_by_their_passphrase_alone() -> None:
         with pytest.raises(UsageError):
             unseal(bytes(damaged), PASSPHRASE)
     with pytest.raises(UsageError, match="second line"):
-        unseal(sealed.replace(b'"n": 131072', b'"n": 1073741824'), PASSPHRASE)
+        unseal(sealed.replace(b'"n": %d' % sealed_keys._N, b'"n": 1073741824'), PASSPHRASE)
+
+
+def test_guess_of_a_passphrase_costs_what_the_page_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """128 MiB (docs/backup.md); in the other tests it costs less."""
+    monkeypatch.setattr(sealed_keys, "_N", _N)
+    sealed = seal({"hub.yaml": b"{}"}, PASSPHRASE)
+    facts = json.loads(sealed.split(b"\n")[1])
+    assert 128 * facts["n"] * facts["r"] == 128 << 20  # RFC 7914, section 2
+    assert unseal(sealed, PASSPHRASE) == {"hub.yaml": b"{}"}
 
 
 def test_sealed_keys_put_nothing_outside_of_the_folder() -> None:

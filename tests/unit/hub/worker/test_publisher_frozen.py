@@ -139,7 +139,7 @@ async def live(template: Path, path: Path, nth: int, fault: Fault | None) -> tup
         return came, sum(entry["event"] == "states_sent_late" for entry in logs)
 
 
-@pytest.mark.parametrize("fault", [None, *Fault], ids=str)
+@pytest.mark.parametrize("fault", [None, *(pytest.param(each, marks=pytest.mark.long) for each in Fault)], ids=str)
 def test_worker_that_was_stopped_while_it_published_leaves_no_old_state_last(
     template: Path, tmp_path: Path, fault: Fault | None
 ) -> None:
