@@ -312,6 +312,7 @@ def test_seeded_defect_is_found_at_its_place(run: Run, defect: Callable[[Run], t
     assert has(findings, what, where), findings
 
 
+@pytest.mark.long
 def test_hq_that_forgot_a_whole_commit_is_found(run: Run) -> None:
     """A database that is consistent in itself and older than the center's receipts: the center's books tell."""
     old = sqlite3.connect(run.database)

@@ -6,6 +6,7 @@ import csv
 import io
 from functools import cache
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -74,10 +75,24 @@ def seal(place: PersonField, person: PersonSaid) -> Instead:
     return Instead(None)
 
 
-@settings(max_examples=100, deadline=None, phases=[Phase.generate])
+@settings(max_examples=50, deadline=None, phases=[Phase.generate])
 @given(text=sheets(), data=st.data())
 def test_answers_lead_to_a_mapping_that_reads_the_sheet(text: str, data: st.DataObject) -> None:
     """No answer leads to a mapping that the compiler refuses, and none is asked twice."""
+    lead(text, data)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+@settings(max_examples=2_000, deadline=None, phases=[Phase.generate])
+@given(text=sheets(), data=st.data())
+def test_answers_lead_to_a_mapping_that_reads_the_sheet_for_longer(text: str, data: st.DataObject) -> None:
+    """The same, more often."""
+    lead(text, data)
+
+
+def lead(text: str, data: st.DataObject) -> None:
+    """Answer what is asked of a sheet until nothing is asked, and read the sheet by what came of it."""
     table = read_table("sheet.csv", text.encode("utf-8-sig"))
     sheet = Sheet("sheet.csv", profiles(table), ("sheet",))
     answers: dict[str, tuple[str, ...]] = {}
