@@ -22,8 +22,10 @@ import structlog
 
 from benchmarks.audit import audit
 from benchmarks.demo import demo
+from benchmarks.engines import engines
 from benchmarks.https_way import https_way
 from benchmarks.latency import latency
+from benchmarks.many_lanes import many_lanes
 from benchmarks.mixed import MixedLane
 from benchmarks.office import office
 from benchmarks.peers.run import peers
@@ -113,6 +115,14 @@ async def _tls(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
     return dict(await tls(kafka, size.lanes, size.tls_events, size.rounds))
 
 
+async def _engines(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
+    return dict(await engines(kafka, size.lanes, size.events, size.rounds))
+
+
+async def _lanes(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
+    return dict(await many_lanes(kafka, size.events, size.rounds))
+
+
 async def _peers(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
     return {"peers": await peers(kafka, size.lanes, size.peer_events, size.rounds)}
 
@@ -152,6 +162,8 @@ PARTS: Final[dict[str, Callable[[EmbeddedKafka, Size], Awaitable[dict[str, Any]]
     "republish": _republish,
     "https": _https,
     "tls": _tls,
+    "engines": _engines,
+    "lanes": _lanes,
     "peers": _peers,
     "stages": _stages,
     "memory": _memory,

@@ -12,7 +12,6 @@ import asyncio
 import os
 import sys
 from pathlib import Path
-from sqlite3 import Connection
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -24,11 +23,16 @@ from hub.domain.stream import HQ
 from hub.hq.folder import HubFolder
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from hub.kafka.cluster import Cluster
+    from hub.store.opener import Place
 
-_IS_PUBLISHED = "SELECT min(coalesce(upto, 0) = size) FROM lane LEFT JOIN published ON lane_id = id"
+LOOK_S = 0.05
+LOOK_BESIDE_S = 0.25  # where another worker may end the work: it is looked at all the time, which costs CPU, too
 
-_TAKEN = "SELECT sum(size), (SELECT count(*) FROM quarantine) FROM lane WHERE center <> ?"
+UNPUBLISHED = "SELECT count(*) FROM lane LEFT JOIN published ON lane_id = id WHERE coalesce(upto, 0) < size"
+TAKEN = f"SELECT coalesce(sum(size), 0), (SELECT count(*) FROM quarantine) FROM lane WHERE center <> '{HQ}'"  # noqa: S608
 
 
 async def plain(bootstrap: str, topics: list[str], meter: Meter, folder: Path) -> None:
@@ -105,10 +109,42 @@ def cluster_of(bootstrap: str, broker: Path | None) -> Cluster:
     return Cluster.at(bootstrap, worker, admin)
 
 
-async def hub(cluster: Cluster, data_dir: Path, meter: Meter, *, publish: bool, stages: Stages | None) -> None:
-    """Run the worker as it is, and watch its database from outside its code path."""
-    import sqlite3  # noqa: PLC0415
+async def looking(place: Place) -> Callable[[str], Awaitable[tuple[int, ...]]]:
+    """Return what asks a hub's database, from outside of the worker's code path, for one row of numbers."""
+    if isinstance(place, Path):
+        import sqlite3  # noqa: PLC0415
 
+        file = sqlite3.connect(place, timeout=10)
+
+        async def at_file(query: str) -> tuple[int, ...]:
+            return tuple(map(int, file.execute(query).fetchone()))
+
+        return at_file
+    server = await place.connect(application_name="cohub bench")
+
+    async def at_server(query: str) -> tuple[int, ...]:
+        return tuple(map(int, await server.fetchrow(query) or ()))
+
+    return at_server
+
+
+async def hub(
+    cluster: Cluster,
+    data_dir: Path,
+    meter: Meter,
+    *,
+    publish: bool,
+    stages: Stages | None,
+    database: str = "",
+    keys: Path | None = None,
+    workers: int = 1,
+) -> None:
+    """Run the worker as it is, and watch its database from outside its code path.
+
+    Shapes: `database` is the address of a server, else it is a file in `data_dir`; `workers` is how many read side by
+            side, of which this is one.
+    """
+    from hub.store.postgres_server import Server  # noqa: PLC0415
     from hub.worker.consolidator import Consolidator  # noqa: PLC0415
     from hub.worker.own_rights import give_own_rights  # noqa: PLC0415
     from hub.worker.service import WorkerSettings, run_worker  # noqa: PLC0415
@@ -129,30 +165,34 @@ async def hub(cluster: Cluster, data_dir: Path, meter: Meter, *, publish: bool, 
     Consolidator.handle = counted  # type: ignore[method-assign]
     stop = asyncio.Event()
     await give_own_rights(cluster)
-    settings = WorkerSettings(data_dir=data_dir, cluster=cluster, publish=publish)
+    server = Server.at(database) if database else None
+    settings = WorkerSettings(data_dir=data_dir, keys=keys, database=server, cluster=cluster, publish=publish)
     worker = asyncio.create_task(run_worker(settings, stop))
-    look = sqlite3.connect(HubFolder(data_dir).database, timeout=10)
+    look = await looking(server or HubFolder(data_dir).database)
     while not worker.done():
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(LOOK_S if workers == 1 else LOOK_BESIDE_S)
         # What was seen may have been read twice, or put in quarantine: what counts is what the ledger has.
-        if meter.seen < meter.total or not took_all(look, meter.total):
+        if (workers == 1 and meter.seen < meter.total) or not took_all(await look(TAKEN), meter.total):
             continue
-        if not publish or look.execute(_IS_PUBLISHED).fetchone()[0]:
+        if not publish or await look(UNPUBLISHED) == (0,):
             break
     result = meter.result("hub" if publish else "hub-silent")
     if stages is not None:
         result["stages"] = stages.report(result["cpu_us_per_event"], meter.total)
-    hand_over(result)
+    hand_over(result | {"seen": meter.seen})
     stop.set()
     await worker
 
 
-def took_all(look: Connection, total: int) -> bool:
-    """Return whether the ledger has that many events of centers. Errors: RuntimeError, if it never will."""
-    taken, quarantined = look.execute(_TAKEN, (HQ,)).fetchone()
+def took_all(taken: tuple[int, ...], total: int) -> bool:
+    """Return whether the ledger has that many events of centers. Errors: RuntimeError, if it never will.
+
+    Shapes: `taken` is the row of `TAKEN`.
+    """
+    events, quarantined = taken
     if quarantined:
         raise RuntimeError(f"HQ has put {quarantined} records of the benchmark in quarantine")
-    return bool(taken >= total)
+    return events >= total
 
 
 def log_to_stderr() -> None:
@@ -170,6 +210,9 @@ def main() -> None:
     parser.add_argument("--events", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True, help="the hub's data directory, or room for the others")
     parser.add_argument("--broker", type=Path, help="the folder of a locked broker, whose worker this is")
+    parser.add_argument("--database", default="", help="the address of the hub's database, if it is at a server")
+    parser.add_argument("--keys", type=Path, help="the hub's keys, where they are not in its data directory")
+    parser.add_argument("--workers", type=int, default=1, help="how many read side by side, of which this is one")
     parser.add_argument("--stages", action="store_true", help="how the worker's time divides, too")
     parser.add_argument("--profile", type=Path)
     args = parser.parse_args()
@@ -182,8 +225,9 @@ def main() -> None:
     else:
         stages = Stages() if args.stages else None
         work = hub(
-            cluster_of(args.bootstrap, args.broker), args.folder, meter, publish=args.kind == "hub", stages=stages
-        )
+            cluster_of(args.bootstrap, args.broker), args.folder, meter, publish=args.kind == "hub", stages=stages,
+            database=args.database, keys=args.keys, workers=args.workers,
+        )  # fmt: skip
     if args.profile:
         import cProfile  # noqa: PLC0415
 

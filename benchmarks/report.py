@@ -31,6 +31,10 @@ GOALS: Final[Mapping[str, tuple[str, float]]] = {
     "asof_entity_ms": ("<=", 200.0),
     "history_entity_ms": ("<=", 50.0),
     "bundle_check_ms": ("<=", 1000.0),
+    "two_workers_vs_one": ("<=", 1.1),
+    "lanes_300_vs_30": ("<=", 1.2),
+    "lanes_3000_vs_30": ("<=", 1.2),
+    "claim_3000_s": ("<=", 2.0),
 }
 NAMES: Final = (
     "consolidate_vs_baseline",
@@ -45,6 +49,13 @@ NAMES: Final = (
     "https_batch_ms",
     "tls_vs_plain",
     "tls_us",
+    "postgresql_vs_sqlite",
+    "two_workers_vs_one",
+    "engines_us",
+    "lanes_300_vs_30",
+    "lanes_3000_vs_30",
+    "lanes_us",
+    "claim_3000_s",
     "peers",
     "worker_stages",
     "commit_ms",
@@ -172,6 +183,56 @@ def tls_table(found: Mapping[str, Any]) -> str:
     return "\n".join(["| client | plain, CPU µs an event | by TLS | times plain |", "|---|---|---|---|", *rows])
 
 
+def engines_report(costs: Mapping[str, Sequence[tuple[float, float]]]) -> dict[str, Any]:
+    """Return what an event costs the workers of a hub at PostgreSQL in times of one with SQLite, and two beside one.
+
+    Shapes: `costs` has (workers, server) in CPU µs an event of each round: of SQLite, of one worker at PostgreSQL, and
+            of two together.
+    """
+    sqlite, one, two = ([workers for workers, _ in found] for found in costs.values())
+    return {
+        "postgresql_vs_sqlite": ratio(one, sqlite),
+        "two_workers_vs_one": ratio(two, one),
+        "engines_us": {
+            kind: {"workers": round(median(w for w, _ in found), 1), "server": round(median(s for _, s in found), 1)}
+            for kind, found in costs.items()
+        },
+    }
+
+
+def engines_table(found: Mapping[str, Any]) -> str:
+    """Return what an event costs with each engine as a table in Markdown."""
+    rows = [f"| {kind} | {us['workers']} | {us['server'] or ''} |" for kind, us in found["engines_us"].items()]
+    return "\n".join(["| database | workers, CPU µs an event | its server |", "|---|---|---|", *rows])
+
+
+def lanes_report(
+    with_kafka: Mapping[int, Sequence[float]], alone: Mapping[int, Sequence[float]], claim_s: Sequence[float]
+) -> dict[str, Any]:
+    """Return what an event costs by the number of lanes, in times of the fewest.
+
+    Shapes: `with_kafka` and `alone` have CPU µs an event of each round, by the number of lanes.
+    Units:  `claim_s` is how long a claim of the most lanes took in each round, in seconds.
+    """
+    return {
+        "lanes_300_vs_30": ratio(with_kafka[300], with_kafka[30]),
+        "lanes_3000_vs_30": ratio(alone[3000], alone[30]),
+        "lanes_us": {
+            what: {str(count): round(median(values), 1) for count, values in found.items()}
+            for what, found in (("worker", with_kafka), ("engine and store", alone))
+        },
+        "claim_3000_s": round(median(claim_s), 2),
+    }
+
+
+def lanes_table(found: Mapping[str, Any]) -> str:
+    """Return what an event costs by the number of lanes as a table in Markdown."""
+    rows = [
+        f"| {what}, {count} lanes | {us} |" for what, each in found["lanes_us"].items() for count, us in each.items()
+    ]
+    return "\n".join(["| what takes the events | CPU µs an event |", "|---|---|", *rows])
+
+
 def peers_report(
     costs: Mapping[str, Sequence[float]], second_halves: Mapping[str, Sequence[float]], missing: Mapping[str, str]
 ) -> dict[str, Any]:
@@ -235,6 +296,8 @@ def with_tables(page: str, found: Mapping[str, Any]) -> str:
         ("stages", "worker_stages", lambda: stages_table(found["worker_stages"])),
         ("peers", "peers", lambda: peers_table(found["peers"])),
         ("tls", "tls_us", lambda: tls_table(found)),
+        ("engines", "engines_us", lambda: engines_table(found)),
+        ("lanes", "lanes_us", lambda: lanes_table(found)),
     )
     for mark, name, table in tables:
         if found.get(name) is None:

@@ -26,14 +26,15 @@ from hub.hq.identity import make_identity
 from hub.kafka.topics import ensure_topics, standard_topics
 from hub.protocol.control import key_text
 from hub.protocol.record import CENTER_REGISTERED
+from hub.store.opener import open_store
+from hub.store.postgres_server import Server
 from hub.store.released import released_schemas
-from hub.store.sqlite import SqliteStore
 
 
-async def make_hub(data_dir: Path, lanes: Sequence[BenchLane]) -> None:
-    """Make a hub that knows the lanes' centers."""
+async def make_hub(data_dir: Path, lanes: Sequence[BenchLane], server: Server | None = None) -> None:
+    """Make a hub that knows the lanes' centers; its database is a file, or one at a server that has its tables."""
     identity = make_identity(HubFolder(data_dir).keys, HUB)
-    store = SqliteStore.open(HubFolder(data_dir).database)
+    store = await open_store(server or HubFolder(data_dir).database)
     try:
         headquarters = Headquarters(store, identity, released_schemas())
         await headquarters.prepare()
@@ -104,12 +105,12 @@ async def write_input(
     return given
 
 
-def contend(command: list[str], timeout_s: float = 1800.0) -> dict[str, Any]:
-    """Run one contender on one core and return what it printed.
+def contend(command: list[str], timeout_s: float = 1800.0, nth: int = 0) -> dict[str, Any]:
+    """Run one contender on one core, the last but `nth`, and return what it printed.
 
     Errors: CalledProcessError, TimeoutExpired.
     """
-    core = (os.cpu_count() or 1) - 1
+    core = ((os.cpu_count() or 1) - 1 - nth) % (os.cpu_count() or 1)
 
     def pin() -> None:
         if hasattr(os, "sched_setaffinity"):

@@ -87,6 +87,17 @@ class PostgresServer:
             self._process.wait(timeout=START_S)
             self._process = None
 
+    @property
+    def pid(self) -> int:
+        """The process that started its others."""
+        assert self._process is not None
+        return self._process.pid
+
+    def make_template(self) -> None:
+        """Make the database that `create` copies."""
+        in_thread(self.ask("postgres", f"CREATE DATABASE {TEMPLATE}"))
+        bring_up_to_date(self.server(TEMPLATE))
+
     def server(self, database: str) -> Server:
         """Return how a hub gets at one of its databases."""
         return Server("127.0.0.1", self.port, database, USER)
@@ -137,8 +148,7 @@ def postgres() -> PostgresServer:
     started = PostgresServer()
     atexit.register(started.remove)
     started.start()
-    in_thread(started.ask("postgres", f"CREATE DATABASE {TEMPLATE}"))
-    bring_up_to_date(started.server(TEMPLATE))
+    started.make_template()
     return started
 
 

@@ -9,7 +9,11 @@ import pytest
 from benchmarks.report import (
     GOALS,
     NAMES,
+    engines_report,
+    engines_table,
     https_report,
+    lanes_report,
+    lanes_table,
     peers_report,
     peers_table,
     percentile,
@@ -112,6 +116,40 @@ def test_tls_report_compares_within_each_round() -> None:
     ]
 
 
+ENGINE_COSTS = {
+    "SQLite": [(80.0, 0.0), (120.0, 0.0), (90.0, 0.0)],
+    "one": [(88.0, 40.0), (120.0, 60.0), (99.0, 45.0)],
+    "two": [(92.4, 41.0), (126.0, 61.0), (99.0, 44.0)],
+}
+
+
+def test_engines_report_compares_within_each_round() -> None:
+    """The workers alone are compared; what the server spends, which may be another machine, is told beside it."""
+    found = engines_report(ENGINE_COSTS)
+    assert (found["postgresql_vs_sqlite"], found["two_workers_vs_one"]) == (1.1, 1.05)
+    assert engines_table(found).splitlines()[2:] == [
+        "| SQLite | 90.0 |  |",
+        "| one | 99.0 | 45.0 |",
+        "| two | 99.0 | 44.0 |",
+    ]
+
+
+LANE_COSTS = {30: [80.0, 90.0, 100.0], 300: [88.0, 99.0, 90.0]}, {30: [50.0], 300: [51.0], 3000: [55.0]}
+
+
+def test_lanes_report_compares_within_each_round() -> None:
+    """The most lanes in times of the fewest, with Kafka and without, and how long they are claimed."""
+    found = lanes_report(*LANE_COSTS, claim_s=[0.5, 0.4, 3.0])
+    assert (found["lanes_300_vs_30"], found["lanes_3000_vs_30"], found["claim_3000_s"]) == (1.1, 1.1, 0.5)
+    assert lanes_table(found).splitlines()[2:] == [
+        "| worker, 30 lanes | 90.0 |",
+        "| worker, 300 lanes | 90.0 |",
+        "| engine and store, 30 lanes | 50.0 |",
+        "| engine and store, 300 lanes | 51.0 |",
+        "| engine and store, 3000 lanes | 55.0 |",
+    ]
+
+
 PEER_COSTS = {"plain": [20.0, 22.0, 21.0], "hub": [40.0, 55.0, 42.0], "quix-streams": [40.0, 110.0, 42.0]}
 
 
@@ -151,6 +189,9 @@ def test_page_takes_the_tables_that_were_measured() -> None:
         with_tables("# A\n<!-- peers -->\n", report({"peers": {}}))
     tls = tls_report(TLS_COSTS)
     assert tls_table(tls) in with_tables("# A\n<!-- tls -->\nold\n<!-- /tls -->\n", report(tls))
+    both = engines_report(ENGINE_COSTS) | lanes_report(*LANE_COSTS, claim_s=[0.5])
+    empty = "".join(f"<!-- {mark} -->\nold\n<!-- /{mark} -->\n" for mark in ("engines", "lanes"))
+    assert "old" not in with_tables(empty, report(both))
 
 
 def test_report_names_every_figure_and_leaves_unmeasured_ones_empty() -> None:
