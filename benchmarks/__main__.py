@@ -21,6 +21,7 @@ from typing import Any, Final
 import structlog
 
 from benchmarks.audit import audit
+from benchmarks.backlog import backlog
 from benchmarks.demo import demo
 from benchmarks.engines import engines
 from benchmarks.https_way import https_way
@@ -59,6 +60,7 @@ class Size:
     republished_events: int
     posted_events: int
     tls_events: int
+    queued_events: int
 
 
 FULL: Final = Size(
@@ -73,6 +75,7 @@ FULL: Final = Size(
     republished_events=50_000,
     posted_events=10_000,
     tls_events=60_000,
+    queued_events=500_000,
 )
 QUICK: Final = Size(
     lanes=3,
@@ -86,6 +89,7 @@ QUICK: Final = Size(
     republished_events=6_000,
     posted_events=3_000,
     tls_events=6_000,
+    queued_events=6_000,
 )
 
 
@@ -121,6 +125,10 @@ async def _engines(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
 
 async def _lanes(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
     return dict(await many_lanes(kafka, size.events, size.rounds))
+
+
+async def _backlog(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
+    return dict(await backlog(kafka, size.queued_events))
 
 
 async def _peers(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
@@ -164,6 +172,7 @@ PARTS: Final[dict[str, Callable[[EmbeddedKafka, Size], Awaitable[dict[str, Any]]
     "tls": _tls,
     "engines": _engines,
     "lanes": _lanes,
+    "backlog": _backlog,
     "peers": _peers,
     "stages": _stages,
     "memory": _memory,

@@ -28,6 +28,7 @@ from benchmarks.lanes import PUBLISHED, offer
 from benchmarks.report import spread_ms
 from benchmarks.required import require_accepted
 from benchmarks.setting import make_center, running, until
+from hub.base.files import is_file as is_there
 from hub.broker.embedded import EmbeddedKafka
 from hub.domain.catalogue import KINDS, STREAMS
 from hub.hq.folder import HubFolder
@@ -117,8 +118,8 @@ async def _worker(data_dir: Path, bootstrap: str) -> list[tuple[int, int, float,
     return commits
 
 
-async def _connector(folder: Path, events: int) -> dict[str, Any]:
-    """Run the connector as it is, queue an event every 20 ms, and note when it was called, returned and receipted."""
+async def _connector(folder: Path, events: int, every_s: float, until_file: Path | None) -> dict[str, Any]:
+    """Run the connector as it is, queue events in steady turns, and note when it was called, returned and receipted."""
     from connectors.runtime.codecs import Codecs  # noqa: PLC0415
     from connectors.runtime.daemon import Connector  # noqa: PLC0415
     from connectors.runtime.ids import EventIds  # noqa: PLC0415
@@ -143,16 +144,19 @@ async def _connector(folder: Path, events: int) -> dict[str, Any]:
     outbox, codecs, ids, kind = connector.outbox, Codecs(), EventIds(), KINDS[PUBLISHED]
     queued: list[tuple[float, float]] = []
     due = time.monotonic() + 1.0
+    center = office.settings.center
     for number in range(events + WARM_UP):
+        if until_file is not None and is_there(until_file):
+            break
         event = codecs.event(
-            kind, f"latency:K-{number}", offer(number), event_id=ids.make(), time=datetime.now(UTC), status="published",
-            digest=b"",
+            kind, f"{center}:K-{number}", offer(number), event_id=ids.make(), time=datetime.now(UTC),
+            status="published", digest=b"",
         )  # fmt: skip
         await asyncio.sleep(max(0.0, due - time.monotonic()))
         called = time.monotonic()
         outbox.enqueue_events([event])
         queued.append((called, time.monotonic()))
-        due += EVERY_S
+        due += every_s
     await until(lambda: not outbox.backlog(), DEADLINE_S, "the last receipt")
     connector.stop()
     await running_task
@@ -167,13 +171,15 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     parser.add_argument("--bootstrap", default="")
     parser.add_argument("--events", type=int, default=0)
+    parser.add_argument("--every-s", type=float, default=EVERY_S)
+    parser.add_argument("--until", type=Path, help="queue no more once this file is there")
     args = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
     found: Any
     if args.role == "worker":
         found = asyncio.run(_worker(args.folder, args.bootstrap))
     else:
-        found = asyncio.run(_connector(args.folder, args.events))
+        found = asyncio.run(_connector(args.folder, args.events, args.every_s, args.until))
     args.output.write_text(json.dumps(found), "utf-8")
 
 

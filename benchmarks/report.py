@@ -35,6 +35,7 @@ GOALS: Final[Mapping[str, tuple[str, float]]] = {
     "lanes_300_vs_30": ("<=", 1.2),
     "lanes_3000_vs_30": ("<=", 1.2),
     "claim_3000_s": ("<=", 2.0),
+    "healthy_p99_vs_idle": ("<=", 3.0),
 }
 NAMES: Final = (
     "consolidate_vs_baseline",
@@ -56,6 +57,10 @@ NAMES: Final = (
     "lanes_3000_vs_30",
     "lanes_us",
     "claim_3000_s",
+    "healthy_p99_vs_idle",
+    "healthy_ms",
+    "drained_s",
+    "drained_per_s",
     "peers",
     "worker_stages",
     "commit_ms",
@@ -231,6 +236,20 @@ def lanes_table(found: Mapping[str, Any]) -> str:
         f"| {what}, {count} lanes | {us} |" for what, each in found["lanes_us"].items() for count, us in each.items()
     ]
     return "\n".join(["| what takes the events | CPU µs an event |", "|---|---|", *rows])
+
+
+def backlog_report(idle: Sequence[float], meanwhile: Sequence[float], events: int, drained_s: float) -> dict[str, Any]:
+    """Return how long a healthy office waits for a receipt while others drain, in times of before; and their pace.
+
+    Units: the waits are seconds, of each event; `drained_s` is how long the others took.
+    """
+    before, then = spread_ms(idle), spread_ms(meanwhile)
+    return {
+        "healthy_p99_vs_idle": round(then["p99"] / before["p99"], 2),
+        "healthy_ms": {"idle": before, "meanwhile": then},
+        "drained_s": round(drained_s, 1),
+        "drained_per_s": round(events / drained_s),
+    }
 
 
 def peers_report(

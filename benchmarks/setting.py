@@ -30,24 +30,30 @@ async def make_center(base: Path, center: str, bootstrap: str, **settings: Any) 
     data_dir, office = base / "hub", base / "office"
     lane = BenchLane(center)
     await make_hub(data_dir, [lane])
+    make_office(office, lane, data_dir, bootstrap, **settings)
+    return data_dir, office
+
+
+def make_office(office: Path, lane: BenchLane, data_dir: Path, bootstrap: str, **settings: Any) -> None:
+    """Make the folder of a center's office: it has the lane's key, and pins the hub's."""
     (office / "mappings").mkdir(parents=True)
     (office / SEAL_KEY).parent.mkdir()
     create_private(office / SEAL_KEY, lane.signer.to_text() + "\n")
     (office / TRUST).write_bytes((HubFolder(data_dir).keys / "trust.note").read_bytes())
-    said = {"hub": HUB, "center": center, "bootstrap": [bootstrap], **settings}
+    said = {"hub": HUB, "center": lane.center, "bootstrap": [bootstrap], **settings}
     (office / FILE).write_text(yaml.safe_dump(said), "utf-8")
-    return data_dir, office
 
 
 @asynccontextmanager
-async def running(*arguments: str, log: Path) -> AsyncIterator[subprocess.Popen[bytes]]:
+async def running(*arguments: str, log: Path, nice: int = 0) -> AsyncIterator[subprocess.Popen[bytes]]:
     """Run `python ARGUMENTS` beside us; on leaving it is asked to stop, and made to at a deadline.
 
+    Shapes: `nice` is how far it stands back for others, as nice(1) has it: for whoever has another machine otherwise.
     Errors: RuntimeError with its last words if it fails.
     """
     with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: ASYNC220 - a moment, before anything is measured
-            [sys.executable, *arguments], stdout=output, stderr=output
+            [*(["nice", "-n", str(nice)] if nice else []), sys.executable, *arguments], stdout=output, stderr=output
         )
     try:
         yield process

@@ -9,6 +9,7 @@ import pytest
 from benchmarks.report import (
     GOALS,
     NAMES,
+    backlog_report,
     engines_report,
     engines_table,
     https_report,
@@ -148,6 +149,13 @@ def test_lanes_report_compares_within_each_round() -> None:
         "| engine and store, 300 lanes | 51.0 |",
         "| engine and store, 3000 lanes | 55.0 |",
     ]
+
+
+def test_backlog_report_compares_with_the_idle_time() -> None:
+    """What the healthy office waits, in times of before, and how fast the others are drained."""
+    found = backlog_report([0.010] * 99 + [0.020], [0.015] * 98 + [0.030, 0.060], 500_000, 62.5)
+    assert (found["healthy_p99_vs_idle"], found["drained_s"], found["drained_per_s"]) == (3.0, 62.5, 8000)
+    assert found["healthy_ms"]["meanwhile"] == {"p50": 15.0, "p99": 30.0}
 
 
 PEER_COSTS = {"plain": [20.0, 22.0, 21.0], "hub": [40.0, 55.0, 42.0], "quix-streams": [40.0, 110.0, 42.0]}
