@@ -32,6 +32,7 @@ from benchmarks.office import office
 from benchmarks.peers.run import peers
 from benchmarks.report import report, stages_report, stages_table, throughput_report, turned, verdicts, with_tables
 from benchmarks.republish import republish
+from benchmarks.soak import soak
 from benchmarks.throughput import measure, write_input
 from benchmarks.tls import tls
 from hub.base.output import note
@@ -61,6 +62,7 @@ class Size:
     posted_events: int
     tls_events: int
     queued_events: int
+    minutes: float = 60.0
 
 
 FULL: Final = Size(
@@ -90,6 +92,7 @@ QUICK: Final = Size(
     posted_events=3_000,
     tls_events=6_000,
     queued_events=6_000,
+    minutes=1.0,
 )
 
 
@@ -129,6 +132,10 @@ async def _lanes(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
 
 async def _backlog(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
     return dict(await backlog(kafka, size.queued_events))
+
+
+async def _soak(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
+    return dict(await soak(kafka, size.minutes))
 
 
 async def _peers(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
@@ -173,6 +180,7 @@ PARTS: Final[dict[str, Callable[[EmbeddedKafka, Size], Awaitable[dict[str, Any]]
     "engines": _engines,
     "lanes": _lanes,
     "backlog": _backlog,
+    "soak": _soak,
     "peers": _peers,
     "stages": _stages,
     "memory": _memory,
@@ -206,11 +214,13 @@ def main() -> None:
     )
     parser.add_argument("--only", choices=list(PARTS), action="append", help="this part alone; may be repeated")
     parser.add_argument("--rounds", type=int, help="how often contenders take turns, instead of 5, or 1 with --quick")
+    parser.add_argument("--minutes", type=float, help="how long the soak lasts, instead of 60")
     parser.add_argument("--write-docs", action="store_true", help=f"write the tables that were measured to {PAGE}")
     args = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
     size = QUICK if args.quick else FULL
-    found = asyncio.run(bench(replace(size, rounds=args.rounds or size.rounds), args.only or list(PARTS)))
+    size = replace(size, rounds=args.rounds or size.rounds, minutes=args.minutes or size.minutes)
+    found = asyncio.run(bench(size, args.only or [part for part in PARTS if part != "soak"]))
     for figure, value, sign, bound, met in [] if args.quick else verdicts(found):
         print(f"{'met   ' if met else 'MISSED'} {figure} {value:g} (goal {sign} {bound:g})", file=sys.stderr)
     if args.write_docs:

@@ -11,7 +11,9 @@ import csv
 import json
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -99,15 +101,19 @@ async def _drain(bootstrap: str, events: int) -> float:
             await asyncio.sleep(POLL_S)
 
 
-def write_sheet(path: Path, rows: int) -> None:
-    """Write a CSV of `rows` offers in twelve columns."""
+def write_sheet(path: Path, rows: int, changed: Mapping[int, int] = MappingProxyType({})) -> None:
+    """Write a CSV of `rows` offers in twelve columns; `changed` says how often a row was changed, if ever."""
+
+    def said(number: int) -> str:
+        return f"{SENTENCE}Edition {changed[number]}." if number in changed else SENTENCE
+
     with path.open("w", encoding="utf-8", newline="") as file:
         sheet = csv.writer(file)
         sheet.writerow(COLUMNS)
         for number in range(rows):
             sheet.writerow(
                 (
-                    f"K-{number}", f"Vacuum membrane distillation unit, series {number}", SENTENCE, "en",
+                    f"K-{number}", f"Vacuum membrane distillation unit, series {number}", said(number), "en",
                     "free", "lab_tested", 4 + number % 4, "granted",
                     "B01D 61/36", "UZ,KZ,CN", "membranes,food", "on offer",
                 )

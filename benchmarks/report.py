@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from statistics import median
+from statistics import linear_regression, median
 from typing import Any, Final
 
 # Each goal: the path of its figure in the report, whether the figure may be at most or must be at least the bound.
@@ -36,6 +36,8 @@ GOALS: Final[Mapping[str, tuple[str, float]]] = {
     "lanes_3000_vs_30": ("<=", 1.2),
     "claim_3000_s": ("<=", 2.0),
     "healthy_p99_vs_idle": ("<=", 3.0),
+    "soak_mb_per_h": ("<=", 1.0),
+    "soak_descriptors": ("<=", 0.0),
 }
 NAMES: Final = (
     "consolidate_vs_baseline",
@@ -61,6 +63,9 @@ NAMES: Final = (
     "healthy_ms",
     "drained_s",
     "drained_per_s",
+    "soak_mb_per_h",
+    "soak_descriptors",
+    "soak",
     "peers",
     "worker_stages",
     "commit_ms",
@@ -249,6 +254,37 @@ def backlog_report(idle: Sequence[float], meanwhile: Sequence[float], events: in
         "healthy_ms": {"idle": before, "meanwhile": then},
         "drained_s": round(drained_s, 1),
         "drained_per_s": round(events / drained_s),
+    }
+
+
+def slope(points: Sequence[tuple[float, float]]) -> float:
+    """Return how much a value grows in each unit of the other, by a line through the points (least squares).
+
+    Errors: statistics.StatisticsError for fewer than two points.
+    """
+    return linear_regression([x for x, _ in points], [y for _, y in points]).slope
+
+
+def soak_report(looks: Mapping[str, Sequence[tuple[float, float, int]]], warm_up: float) -> dict[str, Any]:
+    """Return how memory and descriptors of each process grew, and the most of any.
+
+    Shapes: `looks` has (seconds, MB, descriptors) by process, in time; `warm_up` is the part that is left out, of one.
+    """
+    found = {}
+    for name, all_of_it in looks.items():
+        late = all_of_it[int(len(all_of_it) * warm_up) :]
+        halves = late[: len(late) // 2], late[len(late) // 2 :]
+        before, after = (max(descriptors for _, _, descriptors in half) for half in halves)
+        found[name] = {
+            "mb": round(late[-1][1], 1),
+            "mb_per_h": round(slope([(at_s / 3600, mb) for at_s, mb, _ in late]), 2),
+            "descriptors": late[-1][2],
+            "more_descriptors": after - before,
+        }
+    return {
+        "soak_mb_per_h": max(each["mb_per_h"] for each in found.values()),
+        "soak_descriptors": max(each["more_descriptors"] for each in found.values()),
+        "soak": found,
     }
 
 

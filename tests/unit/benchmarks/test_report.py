@@ -21,6 +21,7 @@ from benchmarks.report import (
     ratio,
     report,
     republish_report,
+    soak_report,
     spread_ms,
     stages_table,
     throughput_report,
@@ -156,6 +157,15 @@ def test_backlog_report_compares_with_the_idle_time() -> None:
     found = backlog_report([0.010] * 99 + [0.020], [0.015] * 98 + [0.030, 0.060], 500_000, 62.5)
     assert (found["healthy_p99_vs_idle"], found["drained_s"], found["drained_per_s"]) == (3.0, 62.5, 8000)
     assert found["healthy_ms"]["meanwhile"] == {"p50": 15.0, "p99": 30.0}
+
+
+def test_soak_report_tells_what_grows_behind_the_warm_up() -> None:
+    """A line through what is left: a process that filled its caches first has not grown, one that leaks has."""
+    steady = [(at * 10.0, 90.0 if at < 10 else 120.0, 30 + at % 2) for at in range(60)]
+    leaking = [(at * 10.0, 100.0 + at / 36, 30 if at < 40 else 31) for at in range(60)]
+    found = soak_report({"worker": steady, "uz": leaking}, 1 / 6)
+    assert found["soak"]["worker"] == {"mb": 120.0, "mb_per_h": 0.0, "descriptors": 31, "more_descriptors": 0}
+    assert (found["soak_mb_per_h"], found["soak_descriptors"]) == (10.0, 1)
 
 
 PEER_COSTS = {"plain": [20.0, 22.0, 21.0], "hub": [40.0, 55.0, 42.0], "quix-streams": [40.0, 110.0, 42.0]}
