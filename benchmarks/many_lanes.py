@@ -40,7 +40,7 @@ from hub.worker.remembered import Remembered
 WITH_KAFKA: Final = (30, 300)
 ALONE: Final = (30, 300, 3_000)
 STEP: Final = 64  # events
-STEPS_MIN: Final = 2  # of each lane, where they are the most
+STEPS_MIN: Final = 1  # of each lane, where they are the most
 
 
 async def many_lanes(kafka: EmbeddedKafka, events: int, rounds: int) -> dict[str, Any]:

@@ -53,7 +53,7 @@ async def soak(kafka: EmbeddedKafka, minutes: float) -> dict[str, Any]:
             make_office(base / lane.center, lane, hub, kafka.bootstrap, settle_s=0, file_settle_s=0, poll_s=0.5)
             (base / lane.center / "mappings" / "offers.yaml").write_text(MAPPING, "utf-8")
         async with AsyncExitStack() as stack:
-            commands = {
+            commands: dict[str, tuple[str, ...]] = {
                 "worker": ("-m", "hub.cli.main", "--data-dir", str(hub), "worker", "--bootstrap", kafka.bootstrap)
             }
             commands |= {
