@@ -4,7 +4,7 @@ What is told: how long HQ takes until every event has its receipt in its office,
 waits for a receipt meanwhile, in times of what it waited before. It queues an event every 100 ms.
 
 The thirty run all the time, and find nobody at the address that they know until it is opened. They stand back for the
-others (nice 10): they have machines of their own otherwise.
+others (nice 19): they have machines of their own otherwise.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ OFFICES: Final = 30
 EVERY_S: Final = 0.1
 IDLE_EVENTS: Final = 300  # beside the warm-up
 AT_ONCE: Final = 1_000  # events of a transaction
-STAND_BACK: Final = 10
+STAND_BACK: Final = 19
 DEADLINE_S: Final = 1_200.0
 WARM_UP_S: Final = 4.0  # in which the healthy office has said its first events
 BEFORE, MEANWHILE = "before", "meanwhile"  # the healthy centers: one lane each
