@@ -115,6 +115,7 @@ class Consolidator:
             self._newest = await self._newest_recorded(basis)
         claimed = await self._store.claim(centers, self._owner)
         self._owing.forget_held(centers)
+        self._memory.forget(claimed)
         for center, claim in claimed.items():
             intake = claim.intake
             if intake.status is Status.WAITING and self._may_go_on(center):
@@ -124,7 +125,6 @@ class Consolidator:
                     await self._store.set_status(center, claim.term, intake.status, intake.why)
             self._held[center] = HeldIntake(Reading.of(intake), claim.term, intake.offset, basis, claim.is_damaged)
             self.overtaken.discard(center)
-            self._memory.forget(center)
             if intake.lane is not None and (ahead := intake.lane.recorded_at - self._clock()) > APART:
                 log.warning("lane_ahead", center=center, ahead_s=ahead.total_seconds(), meaning=WHOSE_CLOCK)
             if claim.is_damaged:
@@ -142,7 +142,7 @@ class Consolidator:
         for center in centers:
             self._held.pop(center, None)
             self.overtaken.discard(center)
-            self._memory.forget(center)
+        self._memory.forget(centers)
 
     async def refresh(self) -> Basis:
         """Read the hq lane again, if it has grown, and return it."""
@@ -326,7 +326,7 @@ class Consolidator:
         except EngineFault as fault:
             await self._park(center, held, fault.cause)
         except Damaged as damage:
-            self._memory.forget(center)
+            self._memory.forget([center])
             await self._stop(center, held, Status.PARKED, damaged_rows(damage.reason))
         except FencedError:
             self._let_go(center)

@@ -61,9 +61,12 @@ class Remembered:
         while len(outlines) > self._outlines_max:
             outlines.popitem(last=False)
 
-    def forget(self, center: str) -> None:
-        """Drop what is remembered of a center: between two ownerships another worker may have written it."""
-        prefix = center + ":"
+    def forget(self, centers: Collection[str]) -> None:
+        """Drop what is remembered of these centers: between two ownerships another worker may have written it.
+
+        All that is remembered is walked once, however many centers there are: a rebalance moves all lanes at once.
+        """
+        gone = frozenset(centers)
         for remembered in (self._whole, self._outlines):
-            for key in [key for key in remembered if key[1].startswith(prefix)]:
+            for key in [key for key in remembered if key[1].partition(":")[0] in gone]:
                 del remembered[key]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -95,7 +98,26 @@ def test_center_that_is_forgotten_is_not_remembered_in_any_form() -> None:
     memory.remember(changed(A, C))
     memory.remember(changed(B, version=2))
     memory.remember(changed(D, version=3))
-    memory.forget("uz")
+    memory.forget(["uz"])
     assert forms(memory) == {"kz:C": "KnownOutline"}
-    memory.forget("kz")
+    memory.forget(["kz"])
     assert forms(memory) == {}
+
+
+def test_memory_is_walked_once_for_all_lanes_that_move() -> None:
+    """A rebalance of 300 lanes took seconds, in which the worker's loop stood still."""
+    walks = []
+
+    class Walked(OrderedDict[EntityKey, Any]):
+        def __iter__(self) -> Iterator[EntityKey]:
+            walks.append(len(self))
+            return super().__iter__()
+
+    memory = Remembered(whole_max=2, outlines_max=9)
+    memory.remember(changed(A, B, C, D))
+    memory._whole, memory._outlines = Walked(memory._whole), Walked(memory._outlines)
+    walks.clear()
+    memory.forget([f"c{number}" for number in range(300)])
+    assert walks == [2, 2]
+    memory.forget(["uz", "c1"])
+    assert forms(memory) == {"kz:C": "KnownEntity"}
