@@ -71,8 +71,8 @@ check: setup
 	@$(MAKE) --no-print-directory -j 2 types tested
 
 tested: $(STAMP)
-	@$(MAKE) --no-print-directory -j 1 lint imports compiled
-	@$(MAKE) --no-print-directory -j 1 test
+	@$(MAKE) --no-print-directory lint imports compiled
+	@$(MAKE) --no-print-directory test
 
 # So that the processes of the tests need not do it once each. What is wrong with a test is told when it runs.
 compiled: $(STAMP)

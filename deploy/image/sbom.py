@@ -33,6 +33,7 @@ PARTS: Final[Mapping[str, str]] = {
 }
 DIGEST: Final = "cohub:requirements.lock:sha256"
 CONDITION: Final = "cohub:requirements.lock:condition"
+LIBRARY: Final = ComponentType("library")
 
 
 def sbom(name: str, libraries: Sequence[Pinned], jars: Iterable[Mapping[str, Any]], version: str) -> bytes:
@@ -61,7 +62,7 @@ def _library(one: Pinned) -> Component:
     said = [Property(name=DIGEST, value=digest) for digest in one.hashes]
     said += [Property(name=CONDITION, value=one.when)] if one.when else []
     return Component(
-        name=one.name, version=one.version, type=ComponentType.LIBRARY, purl=url, bom_ref=str(url), properties=said
+        name=one.name, version=one.version, type=LIBRARY, purl=url, bom_ref=str(url), properties=said
     )
 
 
@@ -72,7 +73,7 @@ def _jar(jar: Mapping[str, Any]) -> Component:
         name=artifact,
         group=".".join(group),
         version=version,
-        type=ComponentType.LIBRARY,
+        type=LIBRARY,
         purl=url,
         bom_ref=str(url),
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=str(jar["sha256"]))],

@@ -99,13 +99,16 @@ def version_of(connection: Connection) -> Version:
 def _clear_first_tables(connection: Connection) -> None:
     """Drop the first tables that an older release left half made. No release has written a row before its version.
 
+    Releases up to 0.2 had no database but SQLite's: at a server nothing is dropped.
+
     Errors: Fatal where there are rows, later tables, or tables of somebody else's.
     """
     there = set(inspect(connection).get_table_names()) - {TABLE}
     refuse_others(there)
     filled = [name for name in sorted(there) if connection.execute(text(f"SELECT 1 FROM {name} LIMIT 1")).first()]  # noqa: S608
-    if filled or there - _FIRST:
-        found = f"rows ({', '.join(filled)})" if filled else f"tables ({', '.join(sorted(there - _FIRST))})"
+    later = there - (_FIRST if connection.dialect.name == "sqlite" else frozenset())
+    if filled or later:
+        found = f"rows ({', '.join(filled)})" if filled else f"tables ({', '.join(sorted(later))})"
         raise Fatal(
             f"the database has {found} and no version, so nobody can tell which release wrote them: "
             "it is part of a copy, or was edited; put the newest whole copy back. Nothing was changed"

@@ -102,10 +102,11 @@ class PostgresStore(SqlStore):
             connection = await self._server.connect()
             try:
                 # Who was given the row a moment ago, as another claim that waited, is at work and no blocker.
-                found = [await self._blockers(connection, claiming)]
-                await asyncio.sleep(STILL_S if found[0] else 0)
-                found.append(await self._blockers(connection, claiming))
-                ended = [pid for pid, _ in found[0] & found[1]]
+                still = await self._blockers(connection, claiming)
+                if still:
+                    await asyncio.sleep(STILL_S)
+                    still &= await self._blockers(connection, claiming)
+                ended = [pid for pid, _ in still]
                 await connection.execute("SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS e(pid)", ended)
             finally:
                 await connection.close(timeout=BLOCKED_S)

@@ -198,6 +198,15 @@ async def test_database_that_no_tables_are_in_asks_for_migrate() -> None:
         await PostgresStore.open(postgres().server("no_such_database"))
 
 
+async def test_tables_without_a_version_are_left_as_they_are() -> None:
+    """At a server no release has left any half made: an empty one that is called like ours is somebody's."""
+    await postgres().ask("postgres", "CREATE DATABASE others")
+    await postgres().ask("others", "CREATE TABLE lane(number int)")
+    with pytest.raises(Fatal, match=r"the database has tables \(lane\) and no version"):
+        await asyncio.to_thread(bring_up_to_date, postgres().server("others"))
+    assert await postgres().ask("others", "SELECT count(number) FROM lane")
+
+
 async def test_value_that_no_column_takes_is_told_without_it(hq: Hq) -> None:
     """Whether the driver refuses it or the server; it is a fault of ours, and no edit of the database's."""
     assert isinstance(hq.store, PostgresStore)
