@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.lanes import PUBLISHED, BenchLane, offer
+from benchmarks.latency import WARM_UP, by_sequence
 from benchmarks.report import backlog_report
 from benchmarks.required import require_accepted
 from benchmarks.setting import last_words, make_office, running, until
@@ -45,7 +46,7 @@ IDLE_EVENTS: Final = 300  # beside the warm-up
 AT_ONCE: Final = 1_000  # events of a transaction
 STAND_BACK: Final = 19
 DEADLINE_S: Final = 1_200.0
-WARM_UP_S: Final = 4.0  # in which the healthy office has said its first events
+WARM_UP_S: Final = WARM_UP * EVERY_S + 2.0  # in which the healthy office has said its first events
 BEFORE, MEANWHILE = "before", "meanwhile"  # the healthy centers: one lane each
 
 _TAKEN = "SELECT coalesce(sum(size), 0) FROM lane WHERE center LIKE 'queued-%'"
@@ -116,14 +117,14 @@ async def _healthy(base: Path, center: str, events: int, until_file: Sequence[st
     return waits_of(json.loads(found.read_text("utf-8")))
 
 
-def waits_of(found: dict[str, Any], warm_up: int = 20) -> list[float]:
+def waits_of(found: dict[str, Any]) -> list[float]:
     """Return how long each event behind the first ones waited. Errors: RuntimeError where one has no receipt."""
-    stored = {n: at for first, last, at in found["stored"] for n in range(int(first), int(last) + 1)}
+    stored = by_sequence(found["stored"], 2)
     try:
         waits = [stored[n] - called for n, (called, _) in enumerate(found["queued"], 2)]  # 1 opened the lane
     except KeyError as exc:
         raise RuntimeError(f"the event at {exc} of the healthy office has no receipt") from exc
-    return waits[warm_up:]
+    return waits[WARM_UP:]
 
 
 def _has_started(office: Path) -> bool:

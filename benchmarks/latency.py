@@ -62,8 +62,8 @@ async def latency(kafka: EmbeddedKafka, events: int) -> dict[str, dict[str, floa
 
 def _figures(hub: Sequence[Sequence[float]], center: dict[str, Any]) -> dict[str, dict[str, float]]:
     """Return the figures, and tell where the time goes."""
-    begun, committed = _by_sequence(hub, 2), _by_sequence(hub, 3)
-    stored = _by_sequence(center["stored"], 2)
+    begun, committed = by_sequence(hub, 2), by_sequence(hub, 3)
+    stored = by_sequence(center["stored"], 2)
     timeline = [
         (called, returned, begun[n], committed[n], stored[n])
         for n, (called, returned) in enumerate(center["queued"], 2)  # 1 opened the lane
@@ -82,7 +82,8 @@ def _figures(hub: Sequence[Sequence[float]], center: dict[str, Any]) -> dict[str
     }
 
 
-def _by_sequence(spans: Sequence[Sequence[float]], column: int) -> dict[int, float]:
+def by_sequence(spans: Sequence[Sequence[float]], column: int) -> dict[int, float]:
+    """Return what a column of spans says of each sequence that they cover, at its first time."""
     found: dict[int, float] = {}
     for span in spans:
         for sequence in range(int(span[0]), int(span[1]) + 1):

@@ -89,7 +89,7 @@ def main(events: int, folder: Path) -> None:
 
 if __name__ == "__main__":
     words = sys.argv[1:]
-    made = Path(words[1]) if len(words) > 1 else Path(tempfile.mkdtemp())
+    made = Path(tempfile.mkdtemp(prefix="cohub-bench-", dir=words[1] if len(words) > 1 else None))
     try:
         main(int(words[0]) if words else EVENTS, made)
     finally:

@@ -12,10 +12,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import sqlite3
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from subprocess import Popen
 from typing import Any, Final
@@ -65,10 +66,10 @@ async def soak(kafka: EmbeddedKafka, minutes: float) -> dict[str, Any]:
             }
             editing = asyncio.create_task(_edit([base / lane.center for lane in lanes]))
             try:
-                await _watch(processes, looks, minutes * 60, base)
+                await _watch(processes, looks, minutes * 60, base, editing)
             finally:
                 editing.cancel()
-        require_accepted(HubFolder(hub).database)
+        _require_work(HubFolder(hub).database, minutes)
     return soak_report(looks, WARM_UP)
 
 
@@ -82,8 +83,23 @@ async def _edit(offices: Sequence[Path]) -> None:
         await asyncio.sleep(CHANGE_S)
 
 
+def _require_work(database: Path, minutes: float) -> None:
+    """Errors: RuntimeError where HQ rejected an event, or has less than half of what was changed."""
+    require_accepted(database)
+    wanted = OFFICES * (ROWS + CHANGED * minutes * 60 / CHANGE_S) / 2
+    with closing(sqlite3.connect(database)) as ledger:
+        (events,) = ledger.execute("SELECT coalesce(sum(size), 0) FROM lane WHERE center LIKE 'soak-%'").fetchone()
+    if events < wanted:
+        raise RuntimeError(f"HQ has {events} events of the offices, expected {wanted:.0f} at least: they did not work")
+    print(f"  {events} events", file=sys.stderr)
+
+
 async def _watch(
-    processes: Mapping[str, Popen[bytes]], looks: dict[str, list[Look]], seconds: float, base: Path
+    processes: Mapping[str, Popen[bytes]],
+    looks: dict[str, list[Look]],
+    seconds: float,
+    base: Path,
+    editing: asyncio.Task[None],
 ) -> None:
     loop = asyncio.get_running_loop()
     began_s = loop.time()
@@ -91,6 +107,8 @@ async def _watch(
         for name, process in processes.items():
             if process.poll() is not None:
                 raise RuntimeError(f"{name} has ended: {last_words(base / f'{name}.log')}")
+            if editing.done():
+                await editing
             held = rss_mb(process.pid), len(os.listdir(f"/proc/{process.pid}/fd"))  # noqa: PTH208 - names alone
             looks.setdefault(name, []).append((now_s, *held))
         if len(looks["worker"]) % 30 == 1:

@@ -61,9 +61,7 @@ def _library(one: Pinned) -> Component:
     url = PackageURL("pypi", name=one.name, version=one.version)
     said = [Property(name=DIGEST, value=digest) for digest in one.hashes]
     said += [Property(name=CONDITION, value=one.when)] if one.when else []
-    return Component(
-        name=one.name, version=one.version, type=LIBRARY, purl=url, bom_ref=str(url), properties=said
-    )
+    return Component(name=one.name, version=one.version, type=LIBRARY, purl=url, bom_ref=str(url), properties=said)
 
 
 def _jar(jar: Mapping[str, Any]) -> Component:

@@ -16,7 +16,7 @@ from tests.torture import clock
 from tests.torture.cluster import BrokerProgram
 from tests.torture.disks import WeakDisk
 from tests.torture.links import Mode
-from tests.torture.plan import CLUSTER, DATABASE, Fault, Kind
+from tests.torture.plan import DATABASE, Fault, Kind
 from tests.torture.site import Site
 from tests.torture.strangers import forge, trim
 
@@ -141,6 +141,3 @@ def _signal(program: Program, number: signal.Signals) -> None:
     elif program.is_running:
         with contextlib.suppress(ProcessLookupError):
             os.kill(program.pid, number)
-
-
-__all__ = ["CLUSTER", "Faults"]

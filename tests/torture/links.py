@@ -77,22 +77,34 @@ class Proxy:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
-        if self._link.mode is Mode.CUT:
-            writer.transport.abort()
-            return
-        with contextlib.suppress(OSError):
-            far_reader, far_writer = await asyncio.open_connection(*self._place)
-            ends = (writer, far_writer)
-            self._link.open.update(ends)
-            try:
-                await asyncio.gather(
-                    self._pump(reader, far_writer, is_up=True), self._pump(far_reader, writer, is_up=False)
-                )
-            finally:
-                self._link.open.difference_update(ends)
-                far_writer.close()
-        writer.close()
-        self._tasks.discard(task)
+        try:
+            with contextlib.suppress(OSError):
+                far_reader, far_writer = await asyncio.open_connection(*self._place)
+                await self._join(reader, writer, far_reader, far_writer)
+            writer.close()
+        finally:
+            self._tasks.discard(task)
+
+    async def _join(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        far_reader: asyncio.StreamReader,
+        far_writer: asyncio.StreamWriter,
+    ) -> None:
+        """Carry both ways, unless the link was cut while the far end was opened."""
+        ends = (writer, far_writer)
+        self._link.open.update(ends)
+        try:
+            if self._link.mode is Mode.CUT:
+                writer.transport.abort()
+                return
+            await asyncio.gather(
+                self._pump(reader, far_writer, is_up=True), self._pump(far_reader, writer, is_up=False)
+            )
+        finally:
+            self._link.open.difference_update(ends)
+            far_writer.close()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_up: bool) -> None:
         """Pass on what comes, in its order, late by what the link was when it came."""

@@ -118,10 +118,26 @@ def test_commands_of_ours_exist() -> None:
         assert fault(" ".join(words(service))) is None, name
 
 
+def test_each_service_is_given_the_secrets_that_it_needs_and_no_other() -> None:
+    """What faces the world has no login but its own."""
+    given = {name: set(service.get("secrets", [])) for name, service in compose()["services"].items()}
+    worker = {"kafka-worker", "kafka-admin", "postgres-hub"}
+    assert {name: secrets for name, secrets in given.items() if is_ours(compose()["services"][name])} == {
+        **{f"kafka-{n}": {f"kafka-{n}-node", f"kafka-{n}-server", "kafka-users"} for n in (1, 2, 3)},
+        "worker-1": worker,
+        "worker-2": worker,
+        "web": {"kafka-web", "postgres-hub"},
+        "migrate": {"postgres-hub"},
+        "hub": worker | {"kafka-web"},
+        "setup": set(),
+        "office": set(),
+    }
+
+
 def test_what_a_service_is_told_of_is_mounted_there() -> None:
-    """Each file that settings name inside of a container is a secret or a volume of each service that reads them."""
+    """Each file that settings name inside of a container is a secret or a volume of a service that reads them all."""
     services = compose()["services"]
-    for name, text in [("worker-1", hub_text(PLAN)), ("web", hub_text(PLAN)), ("kafka-2", member_text(PLAN, 2))]:
+    for name, text in [("hub", hub_text(PLAN)), ("kafka-2", member_text(PLAN, 2))]:
         service = services[name]
         mounted = [f"/run/secrets/{secret}" for secret in service["secrets"]]
         mounted += [volume["target"] for volume in service["volumes"]]
@@ -150,13 +166,12 @@ def test_release_of_the_images_is_this_one() -> None:
     assert [f'version = "{tag}"' for tag in tags] == release
 
 
-@pytest.mark.parametrize("name", SERVICES)
-def test_files_of_the_repository_that_are_mounted_are_there(name: str) -> None:
+def test_files_of_the_repository_that_are_mounted_are_there() -> None:
     """Docker would make an empty folder, or refuse."""
-    for volume in compose()["services"][name].get("volumes", []):
-        source = Path(volume["source"])
-        if source.parts[0] == "deploy" and source.parts[1] != "monitoring":
-            assert (ROOT / source).exists(), source
+    volumes = [volume for service in compose()["services"].values() for volume in service.get("volumes", [])]
+    ours = [source for volume in volumes if (source := Path(volume["source"])).parts[0] == "deploy"]
+    assert ours
+    assert [source for source in ours if not (ROOT / source).exists()] == []
 
 
 def test_prometheus_asks_services_that_there_are() -> None:

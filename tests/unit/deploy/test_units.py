@@ -89,9 +89,16 @@ def test_no_secret_is_in_an_environment() -> None:
             assert place == f"/etc/cohub/secrets/{name}"
 
 
+def test_instances_of_a_unit_share_no_folder() -> None:
+    """Two workers of one folder would write over each other's word, and could have but one port between them."""
+    (path,) = [path for path in UNITS if "@" in path.name]
+    assert section(path)["StateDirectory"] == "cohub/worker-%i"
+    assert "--data-dir /var/lib/cohub/worker-%i" in section(path)["ExecStart"]
+
+
 def test_words_of_a_unit_are_plain() -> None:
     """None of them needs a shell, or a quote."""
     for path in UNITS:
-        line = section(path)["ExecStart"]
+        line = section(path)["ExecStart"].replace("%i", "1")  # the instance
         assert not set(line) & set("\"'$%;|&<>")
     assert unit_words('ExecStart="hub" "up"') == ("hub", "up")
