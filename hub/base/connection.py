@@ -128,6 +128,11 @@ def make_for(client: Any, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     return asyncio.get_running_loop().create_task(work, context=context)
 
 
+def make_only_for(client: Any) -> None:
+    """Have all that the task which runs now connects known to be this client's, where one event loop has no other."""
+    _maker.set(_kafka(client))
+
+
 def give_up_all(client: Any) -> None:
     """Close what is left of a client's connections: nobody needs them, and nobody else knows of them any more."""
     kafka = _kafka(client)

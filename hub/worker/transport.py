@@ -25,6 +25,8 @@ from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP
 from mode.threads import WorkerThread
 
+from hub.base.clients import close
+from hub.base.connection import make_only_for
 from hub.base.reason import reason_of
 from hub.base.total import FETCH_BYTES_MAX
 from hub.protocol.errors import Fatal, Retriable
@@ -93,6 +95,7 @@ class LaneThread(driver.AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: Transport) -> Any:
         consumer = super()._create_worker_consumer(transport)
+        make_only_for(consumer)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MAX_MS  # noqa: SLF001 - the driver offers no setting for these three
         consumer._fetch_max_bytes = FETCH_BYTES_MAX  # noqa: SLF001
         consumer._partition_assignment_strategy = (Sharing(),)  # noqa: SLF001
@@ -113,14 +116,15 @@ class LaneThread(driver.AIOKafkaConsumerThread):
         """
 
     async def on_thread_stop(self) -> None:
-        """Stop the consumer, also while its broker is away."""
-        try:
-            await super().on_thread_stop()
-        except asyncio.CancelledError:
-            # aiokafka's fetcher cancels a fetch that waits to be tried again, and is then cancelled by it itself, after
-            # the coordinator and before the client were closed. Left alone the thread would die without saying so, and
-            # the app would wait for it until its deadline.
-            await self._ensure_consumer()._client.close()  # noqa: SLF001
+        """Stop what calls it, and close the consumer with all of its sockets: its event loop ends behind this.
+
+        The driver awaits the consumer's `stop` here. That says nothing to a connection that aiokafka has let go of, and
+        may be broken off by a cancellation of aiokafka's own before it has closed anything: see `close`.
+        """
+        await super(driver.AIOKafkaConsumerThread, self).on_thread_stop()
+        if self._consumer is not None:
+            await close(self._consumer)
+            await asyncio.sleep(0)  # a socket is closed a turn later
 
     async def fetch(self, wanted: set[TP], timeout_s: float, records_max: int) -> dict[TP, OneRecord]:
         """Fetch what is there, one message a partition, in the consumer's thread."""

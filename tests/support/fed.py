@@ -78,8 +78,11 @@ class Fed(Consumer):
         super().resume_flow()
 
 
-def app_of(*centers: str, intakes: Journal | None = None) -> App:
-    return create_app(ReaderSettings(cluster=Cluster.at("localhost:9092")), intakes or Journal(), centers)
+NOWHERE = Cluster.at("localhost:9092")
+
+
+def app_of(*centers: str, intakes: Journal | None = None, cluster: Cluster = NOWHERE) -> App:
+    return create_app(ReaderSettings(cluster=cluster), intakes or Journal(), centers)
 
 
 async def drop(message: Any) -> None:

@@ -5,7 +5,9 @@ It may be one that never says good-bye on TLS, as one that is overloaded does no
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import gc
 import socket
 import ssl
 import struct
@@ -96,3 +98,21 @@ def _answered(request: bytes, port: int) -> bytes | None:
         ).encode()
     header: bytes = struct.pack(">ii", 4 + len(body), correlation)
     return header + bytes(body)
+
+
+def opened_to(port: int) -> list[str]:
+    """Return the sockets of this process that are open to a port."""
+    found = []
+    for one in gc.get_objects():
+        if isinstance(one, socket.socket) and one.fileno() >= 0 and one.family == socket.AF_INET:
+            with contextlib.suppress(OSError):
+                if one.getpeername()[1] == port:
+                    found.append(repr(one))
+    return found
+
+
+async def nothing_is_open(port: int) -> None:
+    """A turn or two of the event loop is all that a closed socket needs: nobody else is waited for."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert opened_to(port) == []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import socket
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from hub.base.topic_access import ask_access
 from hub.kafka.cluster import Cluster, Unreachable
 from tests.support.cancelled import Cancelled, cancelled_at
 from tests.support.certificates import Authority
-from tests.support.kafka_listener import broker_listening
+from tests.support.kafka_listener import broker_listening, nothing_is_open, opened_to
 
 SOON_S = 5.0
 PLACES_MAX = 60
@@ -37,24 +36,6 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 @pytest.fixture(scope="module")
 def certificate(authority: Authority) -> Path:
     return authority.leaf("broker")
-
-
-def opened_to(port: int) -> list[str]:
-    """Return the sockets of this process that are open to a port."""
-    found = []
-    for one in gc.get_objects():
-        if isinstance(one, socket.socket) and one.fileno() >= 0 and one.family == socket.AF_INET:
-            with contextlib.suppress(OSError):
-                if one.getpeername()[1] == port:
-                    found.append(repr(one))
-    return found
-
-
-async def nothing_is_open(port: int) -> None:
-    """A turn or two of the event loop is all that a closed socket needs: nobody else is waited for."""
-    for _ in range(3):
-        await asyncio.sleep(0)
-    assert opened_to(port) == []
 
 
 def cluster_at(port: int, authority: Authority) -> Cluster:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,10 +12,15 @@ import pytest
 from faust.types import TP
 from mode.threads import QueueServiceThread
 
+from hub.base.access import Security
+from hub.kafka.cluster import Cluster
 from hub.worker.lanes import Stamp
 from hub.worker.sharing import Sharing
 from hub.worker.transport import FETCH_WAIT_MAX_MS, LaneThread
+from tests.support.cancelled import Cancelled
+from tests.support.certificates import Authority
 from tests.support.fed import UZ, Fed, app_of
+from tests.support.kafka_listener import broker_listening, opened_to
 
 
 async def test_thread_is_ours_and_so_is_what_it_makes(fed: Callable[..., Fed]) -> None:
@@ -119,9 +125,27 @@ async def test_rebalance_that_meets_a_stop_closes_nothing_from_the_wrong_loop(fe
     app._on_rebalance_when_stopped()
     await asyncio.sleep(0.01)
     assert kafka.closed == []
-    kafka.stop_error = asyncio.CancelledError()
-    await consumer._thread.on_thread_stop()
-    assert kafka.closed == ["stop", "close"]
+
+
+@pytest.mark.parametrize("nth", [0, 1, 2])
+async def test_thread_ends_with_no_socket_open(fed: Callable[..., Fed], tmp_path: Path, nth: int) -> None:
+    """Its loop ends with it: also where the broker says no good-bye, and where aiokafka cancels its own `stop`."""
+    authority = Authority(tmp_path)
+    with broker_listening(authority.leaf("broker"), says_goodbye=False) as port:
+        security = Security(protocol="SSL", ca_file=authority.file)
+        app = app_of("uz", cluster=Cluster.at(f"127.0.0.1:{port}", security))
+        thread = fed(app)._thread
+        await asyncio.create_task(thread.on_start())
+        assert opened_to(port)
+        if nth:
+            stop = thread._consumer.stop
+
+            async def stopped() -> None:
+                await Cancelled(stop(), nth)
+
+            thread._consumer.stop = stopped
+        await thread.on_thread_stop()
+        assert opened_to(port) == []
 
 
 async def test_call_runs_in_the_threads_loop_and_two_of_them_at_once() -> None:
