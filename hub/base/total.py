@@ -290,10 +290,14 @@ class Fetcher(fetcher.Fetcher):  # type: ignore[misc]
         timeout: float = 0,  # noqa: ASYNC109 - aiokafka's signature
         max_records: int | None = None,
     ) -> dict[TopicPartition, Weighed]:
-        """Return records that were fetched, first those of the partition that has handed out none for longest."""
+        """Return records that were fetched, first those of the partition that has handed out none for longest.
+
+        Shapes: `partitions` may be a mapping; then they come in the order of what it has for each.
+        """
         self._allowance.renew()
         self._asked.update(dict.fromkeys(partitions or self._records, time.monotonic()))
-        for place in sorted(self._records, key=lambda place: self._handed_out.get(place, 0)):
+        ranks = partitions if isinstance(partitions, Mapping) else {}
+        for place in sorted(self._records, key=lambda each: (ranks.get(each, ()), self._handed_out.get(each, 0))):
             self._records.move_to_end(place)
         found: dict[TopicPartition, Weighed] = await super().fetched_records(partitions, timeout, max_records)
         self._polls += 1

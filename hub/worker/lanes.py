@@ -25,7 +25,7 @@ from hub.protocol.errors import Fatal
 from hub.protocol.record import CONTROL_HEADER
 from hub.protocol.topics import center_of, topic_in
 from hub.worker.ports import LaneHandle
-from hub.worker.turns import LITTLE_RECORDS_MAX, Turns
+from hub.worker.turns import LITTLE_RECORDS_MAX, Rank, Turns
 
 # Fetched and not yet handled; fetching goes on below both, so at most one poll more is in memory.
 RECORDS_AHEAD_MAX = 4000
@@ -309,11 +309,11 @@ class Lanes:
         """Tell whether this topic is not to be fetched now."""
         return center_of(topic) in self._paused
 
-    def wanted(self, topics: Iterable[str]) -> tuple[set[str], int]:
-        """Return which of these topics are to be fetched now, and how many records at most."""
+    def wanted(self, topics: Iterable[str]) -> tuple[dict[str, Rank], int]:
+        """Return which of these topics are to be fetched now, each with its rank, and how many records at most."""
         reading = (center_of(topic) for topic in topics if not self.paused(topic))
         centers, records_max = self._turns.next(reading, asyncio.get_running_loop().time())
-        return {topic_in(center) for center in centers}, records_max
+        return {topic_in(center): self._turns.rank(center) for center in centers}, records_max
 
     def patience(self, timeout_s: float) -> float:
         """Return how long a poll may last: a moment while lanes are paused, or have to wait for what was fetched."""

@@ -34,6 +34,7 @@ from hub.protocol.topics import center_of, topic_in
 from hub.worker.faust_log import faust_log
 from hub.worker.lanes import Fetched, Lanes, Stamp
 from hub.worker.sharing import Sharing
+from hub.worker.turns import Rank
 
 FETCH_WAIT_MAX_MS = 250  # the driver's 1500 is how long a lane that was read slowly may wait behind the idle ones
 BESIDE_AFTER_S, BESIDE_WAIT_MS = 0.005, 20  # for a row beside a lane of which much was fetched
@@ -62,7 +63,7 @@ class FetchScheduler(DefaultSchedulingStrategy):
     """Yields what was fetched of each partition as one message."""
 
     def iterate(self, records: Mapping[TP, OneRecord]) -> Iterator[tuple[TP, OneRecord]]:
-        """Yield them as they were fetched; aiokafka shuffles the lanes with each fetch, so nobody starves."""
+        """Yield them as they were fetched: by their ranks, so that nobody starves."""
         return iter(records.items())
 
 
@@ -126,8 +127,8 @@ class LaneThread(driver.AIOKafkaConsumerThread):
             await close(self._consumer)
             await asyncio.sleep(0)  # a socket is closed a turn later
 
-    async def fetch(self, wanted: set[TP], timeout_s: float, records_max: int) -> dict[TP, OneRecord]:
-        """Fetch what is there, one message a partition, in the consumer's thread."""
+    async def fetch(self, wanted: Mapping[TP, Rank], timeout_s: float, records_max: int) -> dict[TP, OneRecord]:
+        """Fetch what is there, one message a partition, by their ranks, in the consumer's thread."""
         fetched: dict[TP, OneRecord] = await self.call_thread(self._fetch, wanted, timeout_s, records_max)
         return fetched
 
@@ -166,7 +167,7 @@ class LaneThread(driver.AIOKafkaConsumerThread):
             found[tp.topic] = self._stamps.get(tp.topic, Stamp(0, 0)), more
         return found
 
-    async def _fetch(self, wanted: set[TP], timeout_s: float, records_max: int) -> dict[TP, OneRecord]:
+    async def _fetch(self, wanted: Any, timeout_s: float, records_max: int) -> dict[TP, OneRecord]:
         fetched = await self._fetch_records(self._ensure_consumer(), wanted, timeout=timeout_s, max_records=records_max)
         # No await stands between taking the records and stamping them, nor in `_move` between seek and stamp.
         return {
@@ -252,7 +253,7 @@ class Consumer(driver.Consumer):
         lanes: Lanes = self.app.lanes
         await lanes.room()
         topics, records_max = lanes.wanted(tp.topic for tp in active_partitions or ())
-        wanted = {tp for tp in active_partitions or () if tp.topic in topics}
+        wanted = {tp: topics[tp.topic] for tp in active_partitions or () if tp.topic in topics}
         timeout_s = lanes.patience(timeout)
         if not wanted:  # to aiokafka an empty set means all partitions
             await lanes.resumed(timeout_s)

@@ -72,7 +72,7 @@ class Simulated:
             return
         self._wanted, left = self.turns.next(self._lanes, self.now_s)
         has_found = False
-        for center in [center for center in self._lanes if center in self._wanted]:
+        for center in sorted([center for center in self._lanes if center in self._wanted], key=self.turns.rank):
             records = min(left, len(self._said)) if center == OFFICE else left
             if not records:
                 continue

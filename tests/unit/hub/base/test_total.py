@@ -238,6 +238,17 @@ async def test_partition_that_has_handed_out_none_for_longest_comes_first() -> N
     assert [list(await reading.poll(2)) for _ in range(4)] == [[OTHER], [third], [PLACE], [OTHER]]
 
 
+async def test_partitions_come_in_the_order_that_is_asked_for() -> None:
+    """Whoever has handed out some is not behind the others then; of two that are alike it is."""
+    third = TopicPartition("in.third", 0)
+    reading = Reading(PLACE, OTHER, third)
+    many = batch([record(b"k", b"v", delta=n) for n in range(9)])
+    for place in (OTHER, third, PLACE):
+        reading.fetch(place, many)
+    asked = {PLACE: 1, OTHER: 2, third: 2}
+    assert [list(await reading.poll(3, asked)) for _ in range(5)] == [[PLACE], [PLACE], [PLACE], [OTHER], [third]]
+
+
 async def test_every_consumer_that_is_made_passes_over_what_it_cannot_read_and_says_so() -> None:
     """It returns what is left, and a poll that has nothing left returns nothing."""
     made = AIOKAFKA.consumer(bootstrap_servers="127.0.0.1:9", enable_auto_commit=False)

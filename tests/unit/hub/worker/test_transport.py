@@ -297,4 +297,4 @@ async def test_large_topic_is_fetched_in_slices_beside_rows_and_not_beside_prese
     little = thread.fetched("kz")
     little = replace(little, records=[replace(record, headers=headers) for record in little.records])
     lanes.admit([thread.fetched("uz", records=500), little])
-    assert lanes.wanted(["in.kz", "in.uz"])[0] == ({"in.kz"} if is_slow else {"in.kz", "in.uz"})
+    assert lanes.wanted(["in.kz", "in.uz"])[0].keys() == ({"in.kz"} if is_slow else {"in.kz", "in.uz"})
