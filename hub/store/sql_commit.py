@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final, TypeVar
 
+from hub.domain.exact import EXACT
 from hub.ledger.control import SignedTimes, hear_alarms, hear_presences
 from hub.ledger.reading import Heard, Quarantined
 from hub.ledger.step import Commit, Step
@@ -201,7 +202,7 @@ class SqlCommit:
             row = db.execute("SELECT value FROM measure WHERE lane_id = ? AND key = ?", (lane_id, key)).fetchone()
             if row is not None and not (isinstance(row[0], str) and _MEASURE.fullmatch(row[0])):
                 continue  # somebody has edited it: it stays as it is, and an audit counts anew
-            value = change + Decimal(row[0]) if row else change
+            value = EXACT.add(change, Decimal(row[0])) if row else change
             db.execute(
                 "INSERT INTO measure(lane_id, key, value) VALUES (?, ?, ?)"
                 " ON CONFLICT(lane_id, key) DO UPDATE SET value = excluded.value",
