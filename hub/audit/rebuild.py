@@ -24,8 +24,9 @@ from hub.audit.compare import compare_entities, compare_measures
 from hub.audit.findings import Finding, Findings, What
 from hub.audit.jobs import Tick, run
 from hub.base import files
+from hub.domain.exact import add_up
 from hub.ledger.basis import Basis
-from hub.ledger.decide import ZERO, fold_again
+from hub.ledger.decide import fold_again
 from hub.ledger.lane import Lane
 from hub.ledger.reading import Pending, Stretch
 from hub.protocol.errors import Rejected, UsageError
@@ -274,8 +275,7 @@ class CenterState:
             lane = self._take(stored, lane, events[:half], under, at)
             return self._take(stored, lane, events[half:], under, at)
         self.book.update(judged.entities)
-        for key, change in judged.measures.items():
-            self.measures[key] = self.measures.get(key, ZERO) + change
+        add_up(self.measures, judged.measures)
         return judged.lane
 
     def _events(self, stored: StoredLane, reader: LedgerRowReader, first: int, last: int) -> list[Pending]:

@@ -14,9 +14,10 @@ from hub.audit.findings import Findings, What
 from hub.audit.walk import ReceiptFacts, Walk, differences
 from hub.domain.catalogue import KINDS
 from hub.domain.entity import Entity
+from hub.domain.exact import add_up
 from hub.domain.stream import HQ
 from hub.ledger.basis import Basis
-from hub.ledger.decide import ZERO, Judged
+from hub.ledger.decide import Judged
 from hub.ledger.reading import Pending
 from hub.ledger.step import EntityKey, KnownEntity
 from hub.protocol.errors import Newer
@@ -93,8 +94,7 @@ class FoldCheck:
             digests += judged.digests
             changed |= judged.entities
             self._book.update(judged.entities)
-            for key, change in judged.measures.items():
-                self.measures[key] = self.measures.get(key, ZERO) + change
+            add_up(self.measures, judged.measures)
         if is_mended:
             walk.lane = replace(walk.lane, recorded_at=said.recorded_at)  # whether or not anything of it was folded
         self._state(walk, said, digests, is_mended=is_mended)
@@ -171,8 +171,7 @@ class FoldCheck:
         if first is None or second is None:
             return first or second
         measures = dict(first.measures)
-        for key, change in second.measures.items():
-            measures[key] = measures.get(key, ZERO) + change
+        add_up(measures, second.measures)
         return Judged(
             [*first.rows, *second.rows], second.lane, first.entities | second.entities, measures,
             [*first.digests, *second.digests],

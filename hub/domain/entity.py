@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import orjson
 
+from hub.domain.exact import EXACT
 from hub.protocol.errors import Malformed
 from hub.protocol.value import value_class
 
@@ -25,7 +26,7 @@ def _plain(value: object) -> str:
 
 def decimal_text(value: Decimal) -> str:
     """Return the one way to write a decimal: digits, no exponent, no trailing zero. 2.50 and 2.5 are one amount."""
-    return format(value.normalize(), "f") if value else "0"
+    return format(value.normalize(EXACT), "f") if value else "0"
 
 
 def canonical_json(value: Any) -> bytes:

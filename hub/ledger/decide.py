@@ -18,6 +18,7 @@ from typing import Any, Final
 from hub.domain.catalogue import KINDS, STREAMS
 from hub.domain.clock import recorded_at
 from hub.domain.entity import Entity
+from hub.domain.exact import EXACT, ZERO, add_up
 from hub.domain.fold import fold
 from hub.domain.judge import judge_each
 from hub.domain.stream import EventKind, Stream, count_by_status
@@ -39,7 +40,6 @@ from hub.protocol.verdict import Code
 # A Kafka key that no verdict depends on is kept beside its row where it is not the subject, and not longer than this.
 KEY_REMARK_BYTES_MAX: Final = 1024
 AT_ONCE_MAX: Final = 64  # events that are decided step by step, and not one by one
-ZERO: Final = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,9 +377,9 @@ class _Deciding:
     def _measure(self, now: Mapping[str, Decimal], then: Mapping[str, Decimal]) -> None:
         measures = self.state.measures
         for measure in now.keys() | then.keys() if now != then else ():
-            change = now.get(measure, ZERO) - then.get(measure, ZERO)
+            change = EXACT.subtract(now.get(measure, ZERO), then.get(measure, ZERO))
             if change:
-                measures[self.origin, measure] = measures.get((self.origin, measure), ZERO) + change
+                add_up(measures, {(self.origin, measure): change})
 
 
 def _remark(key: bytes | None, headers: Mapping[str, bytes | None]) -> bytes | None:

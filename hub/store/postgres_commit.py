@@ -13,13 +13,12 @@ from hub.ledger.step import Step
 from hub.protocol.moment import to_us
 from hub.store.database import Database
 from hub.store.postgres_connection import PostgresConnection, lists
-from hub.store.rows import StoredEntity, StoredEvent, entity_row, ledger_rows
+from hub.store.rows import StoredEntity, StoredEvent, StoredReceipt, entity_row, ledger_rows, receipt_row
 from hub.store.sql_commit import MEASURE_FORM
 from hub.store.sql_entities import CHANGED
 from hub.store.store import FencedError
 
 _LEDGER: Final = ("lane_id", *StoredEvent._fields)
-_RECEIPT: Final = ("lane_id", "last", "first", "seal", "edge", "note", "recorded_at_us", "basis", "state_digest")
 _MEASURE: Final = ("lane_id", "key", "value")
 
 _OWN: Final = 11  # values before the lists: the intake's and the lane's
@@ -36,7 +35,7 @@ WITH fence AS (
 
 def _statement() -> str:
     ledger, at = lists("ledger", _LEDGER, _OWN)
-    receipt, at = lists("receipt", _RECEIPT, at)
+    receipt, at = lists("receipt", StoredReceipt._fields, at)
     entity, at = lists("entity", StoredEntity._fields, at)
     measure, at = lists("measure", _MEASURE, at)
     added = "CAST(CAST(measure.value AS numeric) + CAST(excluded.value AS numeric) AS text)"
@@ -44,7 +43,7 @@ def _statement() -> str:
     parts = (
         _UPDATES,
         _insert("said", "ledger", _LEDGER, ledger),
-        _insert("answered", "receipt", _RECEIPT, receipt),
+        _insert("answered", "receipt", StoredReceipt._fields, receipt),
         _insert("changed", "entity", StoredEntity._fields, entity, CHANGED),
         _insert("counted", "measure", _MEASURE, measure, summed),
     )
@@ -91,16 +90,7 @@ class UsualCommit:
         values += _columns(
             _LEDGER, [row for commit in step.commits for row in ledger_rows(number, commit.rows, lane_id)]
         )
-        values += _columns(
-            _RECEIPT,
-            [
-                (
-                    number, commit.receipt.last, commit.receipt.first, commit.stretch.seal, commit.lane.edge.to_bytes(),
-                    commit.note, to_us(commit.lane.recorded_at), commit.receipt.basis, commit.lane.state_digest,
-                )
-                for commit in step.commits
-            ],
-        )  # fmt: skip
+        values += _columns(StoredReceipt._fields, [receipt_row(number, commit) for commit in step.commits])
         values += _columns(StoredEntity._fields, [entity_row(known, lane_id) for known in step.entities.values()])
         measures = [(lane_id(origin), key, format(change, "f")) for (origin, key), change in step.measures.items()]
         values += _columns(_MEASURE, sorted(measures))

@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from hub.domain.catalogue import KINDS
 from hub.domain.entity import Entity
 from hub.ledger.segment import COMMIT_COLUMNS, EVENT_COLUMNS
-from hub.ledger.step import KnownEntity, LedgerRow
+from hub.ledger.step import Commit, KnownEntity, LedgerRow
 from hub.protocol.errors import Malformed
 from hub.protocol.head import SIZE_MAX
 from hub.protocol.moment import EPOCH_START, MICROSECOND, from_us, to_us
@@ -286,6 +286,25 @@ def ledger_rows(
     """Return the rows of `ledger` that stand for these: the lane's number, then StoredEvent's columns."""
     blob = bound.blob
     return [(lane, row.sequence, blob(row.data), blob(row.digest), *decided(row, lane_id, bound)) for row in rows]
+
+
+# -- a receipt -----------------------------------------------------------------------------------------------------
+
+
+def receipt_row(lane_id: int, commit: Commit) -> StoredReceipt:
+    """Return the row of a commit's receipt."""
+    receipt, lane = commit.receipt, commit.lane
+    return StoredReceipt(
+        lane_id,
+        receipt.first,
+        receipt.last,
+        commit.stretch.seal,
+        lane.edge.to_bytes(),
+        commit.note,
+        to_us(lane.recorded_at),
+        receipt.basis,
+        lane.state_digest,
+    )
 
 
 # -- an entity -----------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final, TypeVar
 
+from hub.domain.exact import EXACT
 from hub.ledger.control import SignedTimes, hear_alarms, hear_presences
 from hub.ledger.reading import Heard, Quarantined
 from hub.ledger.step import Commit, Step
@@ -18,13 +19,14 @@ from hub.protocol.moment import to_us
 from hub.protocol.tree import leaf_hash
 from hub.protocol.witness import Alarm
 from hub.store.database import Connection, Database
-from hub.store.rows import StoredEvent, ledger_rows
+from hub.store.rows import StoredEvent, StoredReceipt, columns, ledger_rows, marks, receipt_row
 from hub.store.sql_entities import SqlEntities
 from hub.store.store import JUNK_SHARE, KEPT_BYTES_MAX, KEPT_KEY_BYTES_MAX, ROW_BYTES, WHOLE_SHARE, FencedError
 
 KEPT_DETAIL_CHARS_MAX: Final = 500
 MEASURE_FORM: Final = r"-?[0-9]{1,60}(\.[0-9]{1,60})?"
 _MEASURE: Final = re.compile(MEASURE_FORM)
+_RECEIPT: Final = f"INSERT INTO receipt({columns(StoredReceipt)}) VALUES ({marks(StoredReceipt)})"  # noqa: S608
 _HEARD: Final = "INSERT INTO heard VALUES (?, ?, ?) ON CONFLICT(center, kind) DO UPDATE SET times = excluded.times"
 Said = TypeVar("Said", Presence, Alarm)
 
@@ -127,28 +129,12 @@ class SqlCommit:
                     (lane.origin, commit.missing, self._database.lane_id(closes.origin)),
                 )
         lane_id = self._database.lane_id(lane.origin)
-        recorded_at_us = to_us(lane.recorded_at)
-        edge = lane.edge.to_bytes()
         db.execute(
             "UPDATE lane SET size = ?, edge = ?, state_digest = ?, recorded_at_us = ? WHERE id = ?",
-            (lane.size, edge, lane.state_digest, recorded_at_us, lane_id),
+            (lane.size, lane.edge.to_bytes(), lane.state_digest, to_us(lane.recorded_at), lane_id),
         )
         self._ledger.write(db, ledger_rows(lane_id, commit.rows, self._database.lane_id, self._database.bound))
-        db.execute(
-            "INSERT INTO receipt(lane_id, last, first, seal, edge, note, recorded_at_us, basis, state_digest)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                lane_id,
-                receipt.last,
-                receipt.first,
-                commit.stretch.seal,
-                edge,
-                commit.note,
-                recorded_at_us,
-                receipt.basis,
-                lane.state_digest,
-            ),
-        )
+        db.execute(_RECEIPT, receipt_row(lane_id, commit))
 
     def _write_quarantine(
         self, db: Connection, center: str, records: Sequence[Quarantined], committed_at: datetime
@@ -201,7 +187,7 @@ class SqlCommit:
             row = db.execute("SELECT value FROM measure WHERE lane_id = ? AND key = ?", (lane_id, key)).fetchone()
             if row is not None and not (isinstance(row[0], str) and _MEASURE.fullmatch(row[0])):
                 continue  # somebody has edited it: it stays as it is, and an audit counts anew
-            value = change + Decimal(row[0]) if row else change
+            value = EXACT.add(change, Decimal(row[0])) if row else change
             db.execute(
                 "INSERT INTO measure(lane_id, key, value) VALUES (?, ?, ?)"
                 " ON CONFLICT(lane_id, key) DO UPDATE SET value = excluded.value",

@@ -27,6 +27,8 @@ _UPTO: Final = (
     "CASE WHEN c.upto IS NULL THEN 0 WHEN typeof(c.upto) = 'integer' AND c.upto BETWEEN 0 AND l.size THEN c.upto"
     " ELSE (SELECT coalesce(max(f.last), 0) FROM log_leaf f WHERE f.lane_id = l.id) END"
 )
+# Of a receipt `o` that HQ has signed beyond a copy: that its lane has not come to it again.
+NOT_COME_TO: Final = "NOT EXISTS (SELECT 1 FROM lane l WHERE l.origin = o.origin AND l.size >= o.last)"
 # A table that is derived has a name: servers before 16 want one.
 _NEWEST_COSIGNED: Final = "(SELECT center FROM cosignature ORDER BY size DESC LIMIT 1000) AS newest"
 
@@ -155,8 +157,7 @@ class SqlLogRows:
     def owed(self) -> tuple[int, int]:
         """See LogRows."""
         ((owed, lost),) = self._query.all(
-            "SELECT (SELECT count(*) FROM owed o WHERE NOT EXISTS"
-            " (SELECT 1 FROM lane l WHERE l.origin = o.origin AND l.size >= o.last)), (SELECT count(*) FROM log_lost)"
+            f"SELECT (SELECT count(*) FROM owed o WHERE {NOT_COME_TO}), (SELECT count(*) FROM log_lost)"  # noqa: S608
         )
         return owed, lost
 

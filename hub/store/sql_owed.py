@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Final
 
 from hub.protocol.moment import to_us
 from hub.store.database import OnDatabase, suspends
 from hub.store.owed_store import KeptReceipt
 from hub.store.rows import is_count, is_text
-
-_NOT_COME_TO: Final = "NOT EXISTS (SELECT 1 FROM lane l WHERE l.origin = o.origin AND l.size >= o.last)"
+from hub.store.sql_log_rows import NOT_COME_TO, SqlLogRows
 
 
 class SqlOwed(OnDatabase):
@@ -31,7 +29,7 @@ class SqlOwed(OnDatabase):
     async def owed(self) -> list[KeptReceipt]:
         """See OwedStore."""
         rows = self._database.lenient(
-            f"SELECT o.center, o.origin, o.last, o.note FROM owed o WHERE {_NOT_COME_TO} ORDER BY o.id"  # noqa: S608
+            f"SELECT o.center, o.origin, o.last, o.note FROM owed o WHERE {NOT_COME_TO} ORDER BY o.id"  # noqa: S608
         )
         return [
             KeptReceipt(center, origin, last, note)
@@ -46,7 +44,7 @@ class SqlOwed(OnDatabase):
             named = "true" if origins is None else "o.origin IN (SELECT value FROM json_each(?))"
             values = () if origins is None else (json.dumps(sorted(origins)),)
             (count,) = db.execute(
-                f"SELECT count(*) FROM owed o WHERE {named} AND {_NOT_COME_TO}",  # noqa: S608
+                f"SELECT count(*) FROM owed o WHERE {named} AND {NOT_COME_TO}",  # noqa: S608
                 values,
             ).fetchone()
             db.execute(f"DELETE FROM owed AS o WHERE {named}", values)  # noqa: S608
@@ -74,5 +72,4 @@ class SqlOwed(OnDatabase):
     @suspends
     async def log_begun(self) -> int:
         """See OwedStore."""
-        ((size,),) = self._database.lenient("SELECT coalesce(max(size), 0) FROM log_begun")
-        return size if is_count(size) else 0
+        return SqlLogRows(self._database.questions).begun()

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from hub.domain.catalogue import KINDS
 from hub.domain.entity import Entity
 from hub.ledger.derived import Partition, Reach
+from hub.ledger.flight import center_in
 from hub.ledger.publication import Event, Publication, closed_by
 from hub.ledger.step import EntityKey, KnownEntity
 from hub.protocol.canonical import CanonicalReader
@@ -138,7 +139,7 @@ class SqlPublication:
         # The state as it is now, but for those that go out with a later event of this lane: of what waits in it each
         # entity goes out once. One that another lane has changed may be newer: readers keep the highest version.
         entities = self.with_values(self._entities.find(touched, (lane_id, last)).values(), carried)
-        return Publication(origin, origin.split("/")[-2], after + 1, last, notes, events, entities)
+        return Publication(origin, center_in(origin), after + 1, last, notes, events, entities)
 
     def _edge(self, lane_id: int, size: int) -> Edge:
         """Return the edge of a lane behind one of its receipts."""

@@ -7,6 +7,7 @@ from typing import Final
 
 from hub.domain.catalogue import KINDS
 from hub.domain.stream import HQ
+from hub.ledger.flight import center_in
 from hub.ledger.publication import Publication
 from hub.protocol.verdict import Code
 from hub.store.database import Connection, Database, OnDatabase, reading, suspends
@@ -30,7 +31,7 @@ def note_overtaken(db: Connection, sent: Mapping[str, Sent]) -> frozenset[str]:
     """Note what was sent under a term that is over, inside the caller's transaction `db`; return its centers."""
     found = set()
     for origin, (after, term) in sorted(sent.items()):
-        center = origin.split("/")[-2]
+        center = center_in(origin)
         if db.execute(_NOTE_HQ if center == HQ else _NOTE_CENTER, (after, origin, term)).rowcount:
             found.add(center)
     return frozenset(found)
@@ -92,4 +93,4 @@ class SqlRepeats(OnDatabase):
                 return None
             keys = {(KINDS[kind].stream, subject) for _, code, kind, subject in rows if code == Code.ACCEPTED}
             entities = self._publication.states(keys, origin if after == 0 else None)
-            return Publication(origin, origin.split("/")[-2], after + 1, int(rows[-1][0]), [], [], entities)
+            return Publication(origin, center_in(origin), after + 1, int(rows[-1][0]), [], [], entities)

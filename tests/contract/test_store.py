@@ -9,7 +9,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from hub.store.store import (
 )
 from hub.store.version import HEAD
 from tests.contract.conftest import position, prepared
-from tests.support.center import HUB, NOW, RELEASED, Center, offer
+from tests.support.center import HUB, NOW, RELEASED, Center, Sent, offer
 from tests.support.engines import Engine
 from tests.support.hq import IDENTITY, Hq, center_record
 from tests.support.witness import Witness
@@ -112,6 +113,36 @@ async def test_commit_that_fails_half_way_leaves_nothing(hq: Hq) -> None:
         assert await hq.store.edge_at(lane.origin, lane.edge.size) == lane.edge
         found = await hq.store.entities([("offer", f"{lane.id}:K-1")])
         assert [k.origin for k in found.values()] == [lane.origin]
+
+
+# Two of them have more digits than Python's usual 28; the last is the longest measure that is added to.
+LONG_SUMS = {
+    "money of a lane": ["99999999999999999999999.9999", "900000000000000000000000.0001", "0.0001", "-0.0002"],
+    "of 29 digits": ["12345678901234567890123456789", "1"],
+    "the longest": [f"{'9' * 59}.{'9' * 60}", f"{'1' * 59}.{'0' * 59}1", f"-{'2' * 59}.{'3' * 60}"],
+}
+
+
+@pytest.mark.parametrize("is_usual", [True, False], ids=["usual", "with more beside it"])
+@pytest.mark.parametrize("changes", LONG_SUMS.values(), ids=LONG_SUMS)
+async def test_measures_are_added_exactly(
+    engine: Engine, tmp_path: Path, changes: list[str], *, is_usual: bool
+) -> None:
+    """However many digits a sum has, every engine keeps all of them."""
+    hq, center = await Hq.open(tmp_path, Center("uz"), engine=engine), Center("uz")
+    await hq.feed("uz", center.opened(1))
+    for number, change in enumerate(changes):
+        records = [center.append(center.event(REVISED, "K-1", offer(trl=number + 1)))]
+        records = [center.sealed(records[-1])]
+        if not is_usual:
+            records.append(Sent(b"x", b"nothing of ours", (), offset=records[-1].offset + 1))
+        step, term = await prepared(hq, center, records)
+        await hq.store.commit(replace(step, measures={(center.origin, "deal.sum"): Decimal(change)}), term)
+        assert bool(step.quarantine) is not is_usual
+    await hq.store.close()
+    (kept,) = engine.peek(tmp_path, "SELECT value FROM measure WHERE key = 'deal.sum'")
+    exact = Context(prec=200)
+    assert Decimal(*kept) == reduce(exact.add, map(Decimal, changes))
 
 
 async def test_event_is_never_written_twice(hq: Hq) -> None:

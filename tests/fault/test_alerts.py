@@ -13,7 +13,6 @@ import asyncio
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -40,6 +39,7 @@ from tests.support.center import Center
 from tests.support.engines import open_store
 from tests.support.network import Network
 from tests.support.peek import edit
+from tests.support.ports import free_port
 from tests.support.promql import Sample, evaluate, gone, scraped
 from tests.support.sheet import Row
 from tests.support.worker import produce
@@ -71,12 +71,6 @@ dd if=/dev/zero of=filled bs=1M count=64 status=none 2>/dev/null
 truncate -s -2M filled
 exec "$@"
 """
-
-
-def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass
@@ -135,7 +129,7 @@ class Site:
 
 @contextlib.asynccontextmanager
 async def site(folder: Path, *, older_rules: bool = False) -> AsyncIterator[Site]:
-    worker_port, office_port = port(), port()
+    worker_port, office_port = free_port(), free_port()
     if older_rules:
         await begin_with_older_rules(folder / "hub")
     network = await Network.set_up(folder, ["uz"], metrics={"listen": office_port})

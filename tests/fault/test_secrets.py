@@ -32,7 +32,7 @@ from hub.hq.settings import read_settings
 from hub.hq.ways import kafka_way
 from hub.kafka.cluster import Cluster
 from hub.protocol.errors import Retriable, UsageError
-from tests.integration.web.test_web import free_port
+from tests.support.ports import free_port
 from tests.support.proxies import forward_proxy
 from tests.support.sampled import Sampler
 from tests.support.secret_forms import Search, Secret, exposed

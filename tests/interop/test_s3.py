@@ -18,6 +18,7 @@ from hub.protocol.errors import Fatal, Retriable, UsageError
 from hub.replay.source import Ledger
 from hub.store.depot import open_depot
 from tests.support.archived import archive, make_hub, rows
+from tests.support.ports import free_port
 
 GO = shutil.which("go")
 PROGRAM = Path(__file__).parent / "s3"
@@ -36,9 +37,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Pat
     )  # fmt: skip
     assert built.returncode == 0, built.stderr[-2000:]
     (base / "data" / "archive").mkdir(parents=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     with (base / "log").open("wb") as log:
         process = subprocess.Popen(
             [base / "versitygw", "--port", address, "posix", base / "data"],

@@ -23,7 +23,7 @@ from hub.replay.diff import diff
 from hub.replay.history import history
 from hub.replay.source import Ledger
 from tests.support.center import RELEASED, Center
-from tests.support.hq import IDENTITY, Hq
+from tests.support.hq import IDENTITY, Hq, registered
 from tests.support.peek import open_without_disk
 from tests.support.sender import CENTERS, Batches, script, write_lane
 
@@ -49,13 +49,7 @@ class Life:
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a database whose centers are registered: the basis of every case."""
-    folder = tmp_path_factory.mktemp("template")
-
-    async def make() -> None:
-        await (await Hq.open(folder, *(Center(name) for name in CENTERS))).store.close()
-
-    asyncio.run(make())
-    return folder / "hub.sqlite3"
+    return registered(tmp_path_factory.mktemp("template"), *(Center(name) for name in CENTERS))
 
 
 async def live(database: Path, script: dict[str, list[Batches]], order: list[int], pauses: list[int]) -> Life:

@@ -25,7 +25,7 @@ from hub.store.store import FencedError
 from tests.support.center import RELEASED, Center
 from tests.support.checker import check, trust_of
 from tests.support.engines import open_store
-from tests.support.hq import IDENTITY, Hq
+from tests.support.hq import IDENTITY, Hq, registered
 from tests.support.sender import CENTERS, PUBLISHED, REVISED, WITHDRAWN, Batches, of_centers, outcome, script, senders
 from tests.support.world import LATER, LifeStep, Limits, World, one_step
 
@@ -33,14 +33,7 @@ from tests.support.world import LATER, LifeStep, Limits, World, one_step
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a database whose centers are registered: the basis of every case."""
-    folder = tmp_path_factory.mktemp("template")
-
-    async def make() -> None:
-        hq = await Hq.open(folder, *(Center(name) for name in CENTERS))
-        await hq.store.close()
-
-    asyncio.run(make())
-    return folder / "hub.sqlite3"
+    return registered(tmp_path_factory.mktemp("template"), *(Center(name) for name in CENTERS))
 
 
 async def straight(template: Path, folder: Path, script: dict[str, list[Batches]]) -> dict[str, list[Any]]:

@@ -29,7 +29,7 @@ from hub.worker.filled import filled
 from hub.worker.remembered import Remembered
 from schemas.vectors.samples import sample_of
 from tests.support.center import RELEASED, Center, Sent
-from tests.support.hq import IDENTITY, Hq
+from tests.support.hq import IDENTITY, registered
 from tests.support.peek import open_without_disk, peek
 from tests.support.world import LATER
 
@@ -54,14 +54,7 @@ fetches = st.lists(
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a database whose centers are registered: the basis of every case."""
-    folder = tmp_path_factory.mktemp("template")
-
-    async def make() -> None:
-        hq = await Hq.open(folder, Center("uz"), Center("qd"))
-        await hq.store.close()
-
-    asyncio.run(make())
-    return folder / "hub.sqlite3"
+    return registered(tmp_path_factory.mktemp("template"), Center("uz"), Center("qd"))
 
 
 def written(script: list[Fetch]) -> list[list[Sent]]:

@@ -12,7 +12,6 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
+
+from tests.support.ports import free_port
 
 ROOT: Final = Path(__file__).parents[2]
 BIN: Final = Path(sys.executable).parent
@@ -45,12 +46,6 @@ def is_ours(service: Mapping[str, Any]) -> bool:
 def words(service: Mapping[str, Any], *more: str) -> list[str]:
     """Return what a container runs: its entry point, then its command or what was given in its place."""
     return [*service.get("entrypoint", []), *(more or service.get("command", []))]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -205,3 +206,13 @@ def sealed_lane(database: Path) -> HqLane:
     """Return the hq lane of a database of IDENTITY's."""
     with closing(Reads.open(database, sealed)) as reads, reads.snapshot() as now:
         return now.lane
+
+
+def registered(folder: Path, *centers: Center) -> Path:
+    """Return a database of this folder that knows the centers, and is closed: what tests begin with copies of."""
+
+    async def make() -> None:
+        await (await Hq.open(folder, *centers)).store.close()
+
+    asyncio.run(make())
+    return folder / "hub.sqlite3"

@@ -103,11 +103,6 @@ def witness(topic: Board) -> int:
     return edge.size
 
 
-def dump(database: Path) -> list[str]:
-    with closing(sqlite3.connect(database)) as db:
-        return list(db.iterdump())
-
-
 def every_receipt_is_a_leaf(hq: Hq) -> int:
     """Check that the log is exactly the receipts, each once, those of a lane in order; return how many."""
     log = reader(hq)

@@ -28,6 +28,12 @@ def ask(path: Path, query: str, *values: Any) -> Any:
     return peek(path, query, *values)[0][0]
 
 
+def dump(path: Path) -> list[str]:
+    """Return all of a database, as the statements that make it."""
+    with closing(sqlite3.connect(path)) as db:
+        return list(db.iterdump())
+
+
 def is_published(path: Path) -> bool:
     """Return whether the publisher's cursor is at the end of every lane."""
     return bool(ask(path, "SELECT min(coalesce(upto, 0) = size) FROM lane LEFT JOIN published ON lane_id = id"))

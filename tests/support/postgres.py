@@ -8,7 +8,6 @@ import importlib.util
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -23,6 +22,7 @@ import asyncpg
 
 from hub.store.postgres_open import bring_up_to_date
 from hub.store.postgres_server import Server
+from tests.support.ports import free_port
 
 _R = TypeVar("_R")
 
@@ -53,9 +53,7 @@ class PostgresServer:
             os.chown(self.data, NOBODY, NOBODY)
         self._run("initdb", "-D", str(self.data), "-U", USER, "--auth=trust", "--locale=C", "-E", "UTF8", "--no-sync")
         if not self.port:
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                self.port = free.getsockname()[1]
+            self.port = free_port()
 
     def start(self) -> None:
         """Start it, and wait until it answers."""

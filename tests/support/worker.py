@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from hub.base.clients import close, start
+from hub.cli.main import run_command
+from hub.cli.options import Settings
 from hub.hq.folder import HubFolder
 from hub.hq.headquarters import Headquarters, HqEvent
 from hub.hq.identity import Identity, load_identity
@@ -158,3 +161,17 @@ async def answers(hub: Hub, center: str) -> list[Receipt | Resend]:
         if not isinstance(said, StatusNote):
             found.append(said)
     return found
+
+
+def hub_says(data_dir: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Return what a command of `hub` ends with in this process, and what it prints to either stream."""
+    capsys.readouterr()
+    status = run_command(list(arguments), Settings(data_dir))
+    said = capsys.readouterr()
+    return status, said.out, said.err
+
+
+async def all_said(hub: Hub, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    """Return the same of a command of a hub whose worker goes on meanwhile, both streams in one."""
+    status, out, err = await asyncio.to_thread(hub_says, hub.data_dir, capsys, *arguments)
+    return status, out + err

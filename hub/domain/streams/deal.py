@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Decimal
 from typing import Annotated, ClassVar, Final, Self
 
 from pydantic import model_validator
 
 from hub.domain.codes import lists
 from hub.domain.entity import Entity
+from hub.domain.exact import EXACT
 from hub.domain.fields import (
     Amount,
     CenterId,
@@ -29,9 +30,7 @@ from hub.domain.fields import (
 )
 from hub.domain.stream import EventKind, Stream
 
-# A product of two figures is longer than Python's usual 28 digits; the board counts in the places that amounts have.
-_EXACT: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
-_PLACES: Final = Decimal("0.0001")
+_PLACES: Final = Decimal("0.0001")  # the board counts in the places that amounts have
 
 
 class Deal(FieldRules):
@@ -109,10 +108,10 @@ def contribution(entity: Entity) -> dict[str, Decimal]:
     record = entity.record
     if entity.status in ("signed", "closed") and record["amount"] is not None:
         # As text it has lost the zeros at its end; a measure is written with all places, whatever form is at hand.
-        amount = Decimal(record["amount"]).quantize(_PLACES, context=_EXACT)
+        amount = Decimal(record["amount"]).quantize(_PLACES, context=EXACT)
         measures[f"deal.{entity.status}.amount.{record['currency']}"] = amount
         if record["rate"] is not None:
-            converted = _EXACT.multiply(amount, Decimal(record["rate"])).quantize(_PLACES, context=_EXACT)
+            converted = EXACT.multiply(amount, Decimal(record["rate"])).quantize(_PLACES, context=EXACT)
             measures[f"deal.{entity.status}.converted.{record['rate_currency']}"] = converted
     return measures
 

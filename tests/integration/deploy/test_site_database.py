@@ -23,8 +23,9 @@ from typing import Any, Final
 import pytest
 
 from hub.site.folder import SiteFolder
-from tests.support.composed import compose, free_port
+from tests.support.composed import compose
 from tests.support.locked import command_lines
+from tests.support.ports import free_port
 
 asyncpg = pytest.importorskip("asyncpg")
 

@@ -13,15 +13,13 @@ from typing import Any
 import pytest
 
 from hub.broker.embedded import EmbeddedKafka
-from hub.cli.main import run_command as run_hub_command
-from hub.cli.options import Settings
 from hub.hq.centers import revoke_key
 from hub.hq.folder import HubFolder
 from hub.kafka.topics import delete_topic, ensure_topics, log_topics
 from hub.protocol.topics import CHECKPOINTS
-from tests.integration.hub.test_witnesses import Network, behind, offers, queue, rolled_back, size
+from tests.support.cosigning import Network, behind, offers, queue, rolled_back, size
 from tests.support.peek import log_of
-from tests.support.worker import Hub
+from tests.support.worker import Hub, all_said
 
 pytestmark = pytest.mark.integration
 
@@ -42,28 +40,21 @@ async def network(tmp_path: Path, broker: EmbeddedKafka, topic_prefix: str) -> N
     return made
 
 
-async def hub_says(hub: Hub, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
-    capsys.readouterr()
-    status = await asyncio.to_thread(run_hub_command, list(arguments), Settings(hub.data_dir))
-    said = capsys.readouterr()
-    return status, said.out + said.err
-
-
 async def is_said_everywhere(hub: Hub, capsys: pytest.CaptureFixture[str], why: str) -> None:
     """Check that each command says it with an exit status, and what a person can do."""
     for command in (["status"], ["log", "status"]):
-        status, text = await hub_says(hub, capsys, *command)
+        status, text = await all_said(hub, capsys, *command)
         assert status == 1, text
         assert "ALARM HQ's log stands still" in text
         assert "rolled back to an older copy" in text
         assert "nothing of them is lost" in text
         assert "put the newest copy back" in text
-        status, text = await hub_says(hub, capsys, *command, "--language", "ru")
+        status, text = await all_said(hub, capsys, *command, "--language", "ru")
         assert "журнал штаб-квартиры остановлен" in text
-        status, text = await hub_says(hub, capsys, *command, "--json")
+        status, text = await all_said(hub, capsys, *command, "--json")
         found = json.loads(text[: text.rindex("}") + 1])
         assert (status, (found.get("log") or found)["rolled_back"]["why"]) == (1, why)
-    status, text = await hub_says(hub, capsys, "audit", "verify", "--json")
+    status, text = await all_said(hub, capsys, "audit", "verify", "--json")
     assert status == 1
     assert {finding["what"] for finding in json.loads(text)["findings"]} & {"NOT_AS_COSIGNED", "CHECKPOINT_ROOT"}
 
@@ -107,7 +98,7 @@ async def test_whole_directory_with_its_broker_is_an_older_copy(
             healed = lambda path: rolled_back(path) is None and size(path) >= newest and not behind(path)  # noqa: E731
             await network.hub.until(healed, 120)
         assert not any(connector.outbox.witnessed.stopped() for connector in connectors)
-    status, text = await hub_says(network.hub, capsys, "audit", "verify", "--json")
+    status, text = await all_said(network.hub, capsys, "audit", "verify", "--json")
     assert (status, json.loads(text)["findings"]) == (0, [])
 
 
@@ -144,4 +135,4 @@ async def test_older_database_beside_a_topic_that_was_lost_is_known_by_the_cosig
     assert rolled_back(hub.database) is None
     async with hub.running():
         await hub.until(lambda s: not behind(s) and log_of(s).size > before, 60)
-    assert (await hub_says(hub, capsys, "log", "status"))[0] == 0
+    assert (await all_said(hub, capsys, "log", "status"))[0] == 0

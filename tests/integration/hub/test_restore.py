@@ -14,18 +14,16 @@ import pytest
 
 from connectors.runtime.daemon import Connector
 from hub.broker.embedded import EmbeddedKafka
-from hub.cli.main import run_command as run_hub_command
-from hub.cli.options import Settings
 from hub.hq.backup import back_up
 from hub.hq.folder import HubFolder
 from hub.hq.headquarters import HqEvent
 from hub.hq.restore import restore
 from hub.kafka.topics import delete_topic
-from tests.integration.hub.test_witnesses import Network, behind, offers, queue, rolled_back, size
 from tests.support.center import Center
+from tests.support.cosigning import Network, behind, offers, queue, rolled_back, size
 from tests.support.hq import center_record
 from tests.support.peek import ask, log_of, peek
-from tests.support.worker import Hub
+from tests.support.worker import Hub, all_said
 
 pytestmark = pytest.mark.integration
 
@@ -40,21 +38,6 @@ LEDGER = (
 )
 CHECKPOINTS = "SELECT size, note, edge FROM checkpoint ORDER BY size"
 LEAVES = "SELECT leaf_index, hash FROM log_leaf ORDER BY leaf_index"
-
-
-@pytest.fixture
-async def network(tmp_path: Path, kafka: EmbeddedKafka, topic_prefix: str) -> Network:
-    hub = Hub.make(tmp_path / "data", kafka.bootstrap)
-    made = Network(hub, tmp_path, topic_prefix)
-    await made.register()
-    return made
-
-
-async def hub_says(hub: Hub, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
-    capsys.readouterr()
-    status = await asyncio.to_thread(run_hub_command, list(arguments), Settings(hub.data_dir))
-    said = capsys.readouterr()
-    return status, said.out + said.err
 
 
 async def say(hub: Hub, connectors: list[Connector], key: str, of_all: int) -> None:
@@ -84,7 +67,7 @@ def has_said(hub: Hub, said: dict[str, list[Any]]) -> None:
 
 async def nothing_is_twice(network: Network, connectors: list[Connector], capsys: pytest.CaptureFixture[str]) -> None:
     """Check what the audit says, and that no witness and no office holds anything against HQ."""
-    status, text = await hub_says(network.hub, capsys, "audit", "verify", "--json")
+    status, text = await all_said(network.hub, capsys, "audit", "verify", "--json")
     assert (status, json.loads(text)["findings"]) == (0, [])
     assert not any(connector.outbox.witnessed.stopped() for connector in connectors)
     assert (
@@ -149,25 +132,25 @@ async def test_log_begins_anew_where_receipts_are_lost_and_a_person_says_so(
             await hub.until(lambda s: rolled_back(s) is not None and offers(s) == 9, 60)
             await asyncio.sleep(2)  # of a notary that takes in every second what it can
             assert size(hub.database) < newest
-            status, text = await hub_says(hub, capsys, "log", "status")
+            status, text = await all_said(hub, capsys, "log", "status")
             assert (status, "hub log begin SIZE" in text) == (1, True)
-            status, text = await hub_says(hub, capsys, "log", "begin", str(newest - 1), "--reason", "a test")
+            status, text = await all_said(hub, capsys, "log", "begin", str(newest - 1), "--reason", "a test")
             assert (status, f"of size {newest}" in text) == (2, True), text
-            status, text = await hub_says(hub, capsys, "log", "begin", str(newest), "--reason", "the answers are lost")
+            status, text = await all_said(hub, capsys, "log", "begin", str(newest), "--reason", "the answers are lost")
             assert status == 0, text
             await hub.until(lambda s: size(s) >= newest and rolled_back(s) is None, 60)
             await say(hub, connectors, "K-4", 12)
             await all_cosigned(network)
             assert log_of(hub.database).size > newest
-            status, text = await hub_says(hub, capsys, "log", "begin", "7", "--reason", "again")
+            status, text = await all_said(hub, capsys, "log", "begin", "7", "--reason", "again")
             assert (status, "lacks nothing" in text) == (2, True)
         lost = ask(hub.database, "SELECT count(*) FROM log_lost")
         assert lost == newest - manifest.facts.log_size
         now = {tuple(row) for row in peek(hub.database, CHECKPOINTS)}
         assert [row for row in before[CHECKPOINTS] if tuple(row) not in now] == []
         await nothing_is_twice(network, connectors, capsys)
-        assert (await hub_says(hub, capsys, "log", "status"))[1].count(f"a person confirmed: {lost}") == 1
-        status, text = await hub_says(hub, capsys, "log", "export", str(tmp_path / "tree"), "--newest")
+        assert (await all_said(hub, capsys, "log", "status"))[1].count(f"a person confirmed: {lost}") == 1
+        status, text = await all_said(hub, capsys, "log", "export", str(tmp_path / "tree"), "--newest")
         assert (status, "was lost" in text) == (0, True), text
 
 

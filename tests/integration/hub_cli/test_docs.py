@@ -9,7 +9,6 @@ import asyncio
 import json
 import re
 import shutil
-import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,12 +18,12 @@ from typing import Any, Final
 import pytest
 
 from connectors.runtime.outbox import Outbox
-from hub.broker.ports import LOOPBACK
 from hub.demo.network import find_network
 from hub.hq.folder import HubFolder
 from hub.protocol.errors import Retriable, UsageError
 from tests.support.documents import ROOT, Terminal, blocks, printed
 from tests.support.lived import lived
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.integration
 
@@ -101,12 +100,6 @@ def lane_of(data_dir: Path, center: str) -> str:
         return next(lane.origin for lane in hq.lanes() if lane.origin.split("/")[1] == center)
 
 
-def free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return str(probe.getsockname()[1])
-
-
 def expected() -> dict[str, Counter[str]]:
     """Return what must become of each center's rows in the demo network."""
     files = json.loads((find_network(None) / "expected.json").read_text("utf-8"))
@@ -150,7 +143,7 @@ def demo(network: tuple[Terminal, Path]) -> Terminal:
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Terminal]:
     """Yield a terminal in an empty folder, where a row need not stand still for a minute."""
-    terminal = Terminal(tmp_path, {"COHUB_CONNECTOR_SETTLE_S": "0"}, {"9092": free_port()})
+    terminal = Terminal(tmp_path, {"COHUB_CONNECTOR_SETTLE_S": "0"}, {"9092": str(free_port())})
     yield terminal
     terminal.end()
 

@@ -18,8 +18,9 @@ from typing import Any, Final
 
 import pytest
 
-from tests.integration.hub_cli.test_docs import free_port, has_accepted, lane_of
+from tests.integration.hub_cli.test_docs import has_accepted, lane_of
 from tests.support.documents import BIN, ROOT, Terminal, blocks
+from tests.support.ports import free_port
 from tests.support.services import imitate, words_of
 from tests.support.terminal import at_terminal
 
@@ -71,7 +72,7 @@ class Hq:
     """HQ's people at their terminals."""
 
     def __init__(self, folder: Path) -> None:
-        kafka, web = free_port(), free_port()
+        kafka, web = str(free_port()), str(free_port())
         here = {
             "0.0.0.0:9093": f"127.0.0.1:{kafka}", "hub.example.org:9093": f"127.0.0.1:{kafka}",
             "0.0.0.0:8443": f"127.0.0.1:{web}", "https://hub.example.org:8443": f"https://127.0.0.1:{web}",

@@ -23,16 +23,9 @@ from tests.support.audited import audited
 from tests.support.center import HUB, Center
 from tests.support.peek import ask, is_published
 from tests.support.postgres import in_thread, postgres
-from tests.support.worker import Hub, answers, produce
+from tests.support.worker import Hub, answers, hub_says, produce
 
 pytestmark = pytest.mark.integration
-
-
-def hub_says(data_dir: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    capsys.readouterr()
-    status = run_command(list(arguments), Settings(data_dir))
-    said = capsys.readouterr()
-    return status, said.out, said.err
 
 
 def settle(data_dir: Path, lines: Sequence[str]) -> None:

@@ -21,10 +21,11 @@ from hub.protocol.note import Note
 from hub.protocol.receipt import Receipt
 from hub.protocol.status import read_said
 from hub.protocol.trust import open_trust
-from tests.integration.web.test_web import free_port, values
+from tests.integration.web.test_web import values
 from tests.support.center import Center
 from tests.support.joining import asking, request_of
 from tests.support.network import Program
+from tests.support.ports import free_port
 from tests.support.web_app import Office, record_batch
 
 pytestmark = [pytest.mark.integration, pytest.mark.long]

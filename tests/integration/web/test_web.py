@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import gzip
-import socket
 import ssl
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -27,18 +26,12 @@ from tests.support.center import Center, filled
 from tests.support.certificates import Authority
 from tests.support.hostile import zstd
 from tests.support.network import Program
+from tests.support.ports import free_port
 from tests.support.raw import batch, produce_raw, record
 from tests.support.web_app import Office, record_batch
 from tests.support.worker import Hub, produce
 
 pytestmark = pytest.mark.integration
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass

@@ -12,6 +12,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from hub.hq.other_security import FILES
 from hub.hq.settings import read_settings
 from tests.unit.docs.test_commands import fault
 
@@ -86,6 +87,48 @@ def test_pod_is_locked_down(name: str) -> None:
         assert "env" not in container
 
 
+def lent(pod: dict[str, Any]) -> dict[str, set[str]]:
+    """Return what a pod is lent: by the name of each secret the keys in it that come, `*` where all do."""
+    secrets = [volume["secret"] for volume in pod["volumes"] if "secret" in volume]
+    return {each["secretName"]: {item["key"] for item in each.get("items", [{"key": "*"}])} for each in secrets}
+
+
+def used(command: str, folder: Path) -> set[str]:
+    """Return the names of the files with logins and certificates that a command reads, as its settings name them."""
+    (folder / "hub.yaml").write_text((FOLDER / "base/hub.yaml").read_text("utf-8"), "utf-8")
+    settings = read_settings(folder, {}).settings
+    security = settings.security
+    at_kafka = {
+        "worker": [security, settings.admin.over(security)],  # it gives rights as the admin
+        "web": [settings.web.security.over(security)],
+        "migrate": [],
+    }[command]
+    database = settings.database
+    files = [getattr(each, name) for each in at_kafka for name in FILES]
+    return {file.name for file in [*files, database.password_file, database.ca_file] if file is not None}
+
+
+@pytest.mark.parametrize("name", PODS)
+def test_pod_is_lent_what_it_uses_and_nothing_else(name: str, tmp_path: Path) -> None:
+    """Who gets into the way in for strangers has no login of the admin's; what signs nothing has no key."""
+    pod = PODS[name]
+    command = pod["containers"][0]["args"][1]
+    if "secret" not in "".join(key for volume in pod["volumes"] for key in volume):
+        assert command == "run"  # an office's keys are in its own folder
+        return
+    keys = {"hub-keys": {"*"}} if command != "migrate" else {}
+    assert lent(pod) == {"hub-logins": used(command, tmp_path), **keys}
+    items = [item for volume in pod["volumes"] for item in volume.get("secret", {}).get("items", [])]
+    assert all(item["key"] == item["path"] for item in items)
+
+
+def test_nobody_else_is_lent_the_login_of_the_admin() -> None:
+    """It may make topics and give rights: a worker needs it, and no other pod."""
+    assert [name for name, pod in PODS.items() if "kafka-admin" in lent(pod).get("hub-logins", ())] == [
+        "base/workers.yaml:Deployment/worker"
+    ]
+
+
 @pytest.mark.parametrize("name", PODS)
 def test_commands_exist(name: str) -> None:
     """What a container runs is a command of ours with its options."""
@@ -122,30 +165,30 @@ def test_settings_are_read(tmp_path: Path) -> None:
     assert read_settings(tmp_path, {}).settings.database.server() is not None
 
 
-def test_keys_are_put_where_they_are_their_owners_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [name for name, pod in PODS.items() if "initContainers" in pod])
+def test_what_is_lent_is_put_where_it_is_its_owners_alone(name: str, tmp_path: Path) -> None:
     """The first container's own script, run as a plain process, twice: what was lent comes to be private."""
-    (script,) = {each["initContainers"][0]["args"][0] for each in PODS.values() if "initContainers" in each}
-    lent, data = tmp_path / "lent", tmp_path / "data"
+    (first,) = PODS[name]["initContainers"]
+    lent_at, data = tmp_path / "lent", tmp_path / "data"
     data.mkdir()
-    for folder, name in (
-        ("keys", "hub.name"),
-        ("keys", "hq.key"),
-        ("secrets", "kafka-worker"),
-        ("settings", "hub.yaml"),
-    ):
-        real = lent / folder / "..data"
-        real.mkdir(parents=True, exist_ok=True)
-        (real / name).write_text(name, "utf-8")
-        (real / name).chmod(0o440)
-        (lent / folder / name).symlink_to(f"..data/{name}")  # as Kubernetes lends it
+    files = {"keys": ["hub.name", "hq.key"], "secrets": ["kafka-worker"], "settings": ["hub.yaml"]}
+    mounted = {mount["name"] for mount in first["volumeMounts"]} - {"data"}
+    for folder in mounted:
+        real = lent_at / folder / "..data"
+        real.mkdir(parents=True)
+        for file in files[folder]:
+            (real / file).write_text(file, "utf-8")
+            (real / file).chmod(0o440)
+            (lent_at / folder / file).symlink_to(f"..data/{file}")  # as Kubernetes lends it
     for _ in range(2):
-        here = script.replace("/lent", str(lent)).replace("/data/", f"{data}/")
+        here = first["args"][0].replace("/lent", str(lent_at)).replace("/data/", f"{data}/")
         here = here.replace(f"..{data}/", "..data/")
         subprocess.run(["sh", "-euc", here], check=True)
     made = {str(path.relative_to(data)): path for path in data.rglob("*") if path.is_file()}
-    assert made.keys() == {"hub/keys/hub.name", "hub/keys/hq.key", "hub/hub.yaml", "secrets/kafka-worker"}
-    for name, path in made.items():
-        assert (path.read_text("utf-8"), path.stat().st_mode & 0o777) == (name.rpartition("/")[2], 0o600)
+    keys = {f"hub/keys/{file}" for file in files["keys"]} if "keys" in mounted else set()
+    assert made.keys() == {"hub/hub.yaml", "secrets/kafka-worker", *keys}
+    for file, path in made.items():
+        assert (path.read_text("utf-8"), path.stat().st_mode & 0o777) == (file.rpartition("/")[2], 0o600)
 
 
 def test_settings_name_files_that_are_lent() -> None:

@@ -7,6 +7,8 @@ import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -244,3 +246,25 @@ async def test_money_that_a_later_lane_takes_back_is_no_difference(tmp_path: Pat
     assert found[2] == "-1200000.5000"
     edit(made.database, "UPDATE measure SET value = ? WHERE lane_id = ? AND key = ?", written, *found[:2])
     assert not rebuild(made.database, TRUST, tmp_path / "state").differences
+
+
+@pytest.mark.parametrize("at_once", [1, 13], ids=["one by one", "all at once"])
+async def test_sum_of_more_digits_than_python_keeps_is_exact(tmp_path: Path, at_once: int) -> None:
+    """Thirteen deals of nearly the most money: 29 digits, which HQ, audit and rebuild add up alike."""
+    made = await Audited.open(tmp_path)
+    rate = {"rate": Decimal("98765432.12345678"), "rate_currency": "RUB", "rate_on": date(2026, 1, 1)}
+    deal = sample_of("net.cohub.deal.signed.v1") | {"counterpart_center": None, "offer": None, "currency": "UZS"}
+    deal |= {**rate, "amount": Decimal("999999999999999.9999")}
+    records = []
+    for number in range(13):
+        for kind in ("opened", "signed"):
+            event = made.event("uz", f"net.cohub.deal.{kind}.v1", f"D-{number}", deal)
+            records.append(made.lanes["uz"].append(event))
+        if (number + 1) % at_once == 0:
+            await made.take("uz", records)
+            records = []
+    await made.hq.store.close()
+    (found,) = peek(made.database, "SELECT value FROM measure WHERE key = 'deal.signed.converted.RUB'")
+    assert found == ("1283950617604938139871604.9384",)
+    assert not rebuild(made.database, TRUST, tmp_path / "state").differences
+    assert not verify(made.database, TRUST).findings

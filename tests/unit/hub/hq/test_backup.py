@@ -25,7 +25,7 @@ from hub.hq.restore import check_backup, restore
 from hub.hq.sealed_keys import _N, gather, read_passphrase, seal, unseal
 from hub.protocol.errors import Conflict, NotFound, UsageError
 from hub.store.backup_copy import check_copy, copy_database
-from tests.support.peek import peek
+from tests.support.peek import dump, peek
 
 PASSPHRASE = b"correct horse battery"
 
@@ -40,11 +40,6 @@ def lived(where: HubFolder) -> HubFolder:
 
     asyncio.run(live())
     return where
-
-
-def dump(path: Path) -> list[str]:
-    with closing(sqlite3.connect(path)) as db:
-        return list(db.iterdump())
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

@@ -24,7 +24,7 @@ from hub.store.sqlite_open import open_database
 from hub.store.tables import METADATA
 from hub.store.version import HEAD
 from tests.support.cut import killed, raised, together
-from tests.support.peek import ask, edit, peek
+from tests.support.peek import ask, dump, edit, peek
 
 RELEASES: Final = {"0.1": "0001", "0.2": "0002"}
 needs_fork: Final = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
@@ -105,11 +105,6 @@ def _parts(path: Path, table: str) -> tuple[Any, ...]:
         [(row[1:], peek(path, "SELECT * FROM pragma_index_xinfo(?)", row[1])) for row in indexes],
         peek(path, "SELECT wr, strict FROM pragma_table_list(?)", table),
     )
-
-
-def dump(path: Path) -> list[str]:
-    with closing(sqlite3.connect(path)) as db:
-        return list(db.iterdump())
 
 
 @pytest.fixture(scope="module")

@@ -29,11 +29,11 @@ from tests.support.notaries import (
     Board,
     Clock,
     KilledError,
-    dump,
     every_receipt_is_a_leaf,
     notary,
     witness,
 )
+from tests.support.peek import dump
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from hub.worker.publisher import Pace, Publisher
 from tests.support.center import RELEASED, Center, Sent, offer
 from tests.support.engines import open_store
 from tests.support.fanned import STATE_FORMS, at, heard, ledgered
-from tests.support.hq import IDENTITY, Hq, claimed
+from tests.support.hq import IDENTITY, Hq, claimed, registered
 
 CENTERS = ("uz", "kz")
 REVISED, WITHDRAWN = "net.cohub.offer.revised.v1", "net.cohub.offer.withdrawn.v1"
@@ -37,13 +37,7 @@ FAULTS = [pytest.param(fault, id=fault.value) for fault in Fault]
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a database that knows two centers."""
-    folder = tmp_path_factory.mktemp("template")
-
-    async def make() -> None:
-        await (await Hq.open(folder, *(Center(center) for center in CENTERS))).store.close()
-
-    asyncio.run(make())
-    return folder / "hub.sqlite3"
+    return registered(tmp_path_factory.mktemp("template"), *(Center(center) for center in CENTERS))
 
 
 @dataclass

@@ -29,7 +29,7 @@ from tests.support.center import RELEASED, Center, offer
 from tests.support.engines import open_store
 from tests.support.fanned import STATE_FORMS, at, ledgered
 from tests.support.frozen import Frozen, whole
-from tests.support.hq import IDENTITY, Hq, claimed
+from tests.support.hq import IDENTITY, Hq, claimed, registered
 from tests.support.slow_broker import SlowBroker, standing_last
 from tests.support.virtual_time import run_virtually
 
@@ -41,13 +41,7 @@ LATE_S = 400.0  # behind every repeat that follows a takeover
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a database that knows two centers, one of which has offers."""
-    folder = tmp_path_factory.mktemp("template")
-
-    async def make() -> None:
-        await (await Hq.open(folder, *(Center(center) for center in CENTERS))).store.close()
-
-    asyncio.run(make())
-    return folder / "hub.sqlite3"
+    return registered(tmp_path_factory.mktemp("template"), *(Center(center) for center in CENTERS))
 
 
 @dataclass

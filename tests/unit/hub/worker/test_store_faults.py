@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +18,7 @@ from hub.store.faulty import FaultyStore
 from tests.support.center import RELEASED, Center
 from tests.support.checker import check, trust_of
 from tests.support.engines import open_store
-from tests.support.hq import IDENTITY, Hq
+from tests.support.hq import IDENTITY, Hq, registered
 from tests.support.lives import Lives
 from tests.support.peek import peek
 from tests.support.sender import of_centers, outcome
@@ -31,13 +30,7 @@ FAULTS = [pytest.param(fault, id=fault.value) for fault in Fault]
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a database that knows two of three centers."""
-    folder = tmp_path_factory.mktemp("template")
-
-    async def make() -> None:
-        await (await Hq.open(folder, Center("uz"), Center("by"))).store.close()
-
-    asyncio.run(make())
-    return folder / "hub.sqlite3"
+    return registered(tmp_path_factory.mktemp("template"), Center("uz"), Center("by"))
 
 
 async def live(

@@ -36,7 +36,7 @@ from tests.support.center import RELEASED, Center, Sent, offer
 from tests.support.checker import check, trust_of
 from tests.support.engines import open_store
 from tests.support.fanned import STATE_FORMS, at, heard, ledgered
-from tests.support.hq import IDENTITY, Hq
+from tests.support.hq import IDENTITY, Hq, registered
 from tests.support.kept import kept_of
 from tests.support.slow_broker import SlowBroker, standing_last
 from tests.support.suspending import Suspending
@@ -54,13 +54,7 @@ SETTLED_S: Final = 30.0
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a database that knows the centers."""
-    folder = tmp_path_factory.mktemp("template")
-
-    async def make() -> None:
-        await (await Hq.open(folder, *(Center(center) for center in CENTERS))).store.close()
-
-    asyncio.run(make())
-    return folder / "hub.sqlite3"
+    return registered(tmp_path_factory.mktemp("template"), *(Center(center) for center in CENTERS))
 
 
 class Worker:
