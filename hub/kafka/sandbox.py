@@ -14,7 +14,7 @@ from hub.base.clients import closing
 from hub.base.kafka import Consumer, Producer
 from hub.base.reason import reason_of
 from hub.kafka.cluster import Cluster
-from hub.kafka.topics import TopicSpec, describe_topics, ensure_topics
+from hub.kafka.topics import TopicSpec, describe_topics, ensure_topics, once_brokers_live
 from hub.protocol.errors import Retriable
 from hub.protocol.value import value_class
 
@@ -80,7 +80,8 @@ async def make_topic(cluster: Cluster, topic: str) -> None:
 
     Errors: Retriable, Fatal.
     """
-    await ensure_topics(cluster, [TopicSpec(topic, 1, {"retention.ms": "-1", "retention.bytes": "-1"})])
+    spec = TopicSpec(topic, 1, {"retention.ms": "-1", "retention.bytes": "-1"})
+    await once_brokers_live(lambda: ensure_topics(cluster, [spec]))
 
 
 class Sink:

@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -32,6 +32,8 @@ from hub.kafka.desired import INVITED
 from hub.protocol.control import is_center_id
 from hub.protocol.errors import Fatal, Retriable, UsageError
 from hub.protocol.topics import CHECKPOINTS, CLOCK, FAN_OUT_PARTITIONS, LANE, SCHEMAS, TRUST, topic_in, topic_out
+
+T = TypeVar("T")
 
 DAY_MS = 86_400_000
 IN_RETENTION_MS = 30 * DAY_MS
@@ -86,6 +88,16 @@ class MayNotMake(Retriable):
         super().__init__(
             f"topics are missing, or hidden from this login, which may not make any: {', '.join(topics)}; `admin` in "
             "the settings names a login that may, or whoever administers the cluster makes them"
+        )
+
+
+class TooFewBrokers(Retriable):
+    """Topics are missing, and fewer brokers live than shall have them."""
+
+    def __init__(self, cluster: Cluster, living: int) -> None:
+        super().__init__(
+            f"{cluster.bootstrap}: topics are missing, and wait until {cluster.replicas} brokers live (`replicas` in "
+            f"the settings); {living} of them do"
         )
 
 
@@ -147,8 +159,8 @@ async def ensure_topics(cluster: Cluster, specs: Iterable[TopicSpec]) -> list[st
     """Return the names of the topics that had to be made, once all of them take writes. Idempotent.
 
     An existing topic is left as it is.
-    Errors: Retriable if no broker answers; MayNotMake; OtherPartitions if a topic exists with another number of
-        partitions; Fatal if the broker refuses.
+    Errors: Retriable if no broker answers; TooFewBrokers, at once (`once_brokers_live` waits); MayNotMake;
+        OtherPartitions if a topic exists with another number of partitions; Fatal if the broker refuses.
     """
     wanted = {spec.name: spec for spec in specs}
     if not wanted:
@@ -170,6 +182,22 @@ async def ensure_topics(cluster: Cluster, specs: Iterable[TopicSpec]) -> list[st
         async with _in_time(cluster):
             await _wait_for_leaders(admin, {name: spec for name, spec in wanted.items() if name in present})
         return made
+
+
+async def once_brokers_live(make: Callable[[], Awaitable[T]]) -> T:
+    """Return what `make` comes to, tried again for a while as long as too few brokers live for the topics it makes.
+
+    For a start, and for commands: brokers that are just being started are waited for. Whoever works already tries
+    again by itself. Errors: those of `make`.
+    """
+    ends_s = asyncio.get_running_loop().time() + BROKERS_WAIT_S
+    while True:
+        try:
+            return await make()
+        except TooFewBrokers:
+            if asyncio.get_running_loop().time() > ends_s:
+                raise
+        await asyncio.sleep(BROKERS_POLL_S)
 
 
 async def ensure_group(cluster: Cluster, group: str) -> None:
@@ -242,7 +270,7 @@ async def _partitions(admin: Admin, names: Sequence[str] | None) -> dict[str, in
 
 
 async def _replicas(admin: Admin, cluster: Cluster) -> int:
-    """Return how many brokers shall have what is made, once so many live. Errors: Retriable.
+    """Return how many brokers shall have what is made. Errors: TooFewBrokers, while fewer live; Retriable.
 
     What is made with fewer keeps fewer for ever: nobody puts more copies beside them later.
     """
@@ -250,16 +278,8 @@ async def _replicas(admin: Admin, cluster: Cluster) -> int:
         living = len((await admin.describe_cluster())["brokers"])
     if cluster.replicas is None:
         return min(REPLICAS_WANTED, living)
-    ends_s = asyncio.get_running_loop().time() + BROKERS_WAIT_S
-    while living < cluster.replicas:
-        if asyncio.get_running_loop().time() > ends_s:
-            raise Retriable(
-                f"{cluster.bootstrap}: topics are missing, and wait until {cluster.replicas} brokers live (`replicas` "
-                f"in the settings); {living} of them do"
-            )
-        await asyncio.sleep(BROKERS_POLL_S)
-        async with _in_time(cluster):
-            living = len((await admin.describe_cluster())["brokers"])
+    if living < cluster.replicas:
+        raise TooFewBrokers(cluster, living)
     return cluster.replicas
 
 

@@ -13,9 +13,10 @@ Source: schemas/PROTOCOL.md, "HQ's log"; docs/adr/0008.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 
 from hub.ledger.halt import DamagedLog, Why
@@ -43,6 +44,9 @@ class Unlogged:
     lane_id: int
     last: int
     note: bytes
+
+
+NOTHING_KNOWN: Final[Mapping[int, int]] = MappingProxyType({})  # of no lane any receipt: what is unlogged is all of it
 
 
 @value_class

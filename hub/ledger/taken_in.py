@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
-from hub.ledger.notary import Addition, Leaf, Log, Stored, Unlogged, fill, size_of
+from hub.ledger.notary import Addition, Leaf, Log, Stored, fill, size_of
 from hub.protocol.checkpoint import Checkpoint, open_checkpoint
 from hub.protocol.cosignature import cosigned_at
 from hub.protocol.errors import Malformed
@@ -31,6 +31,13 @@ class Beyond:
     checkpoint: Checkpoint
     stored: Stored
     signed_at: datetime
+
+
+class Place(NamedTuple):
+    """Where a receipt stands: the lane's number in SQL, and the receipt's last sequence."""
+
+    lane_id: int
+    last: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +90,11 @@ def follows(log: Log, said: Beyond) -> bool:
     return log.edge.append(stored.leaves[log.size - stored.after :]).root == said.checkpoint.root
 
 
-def take_in(log: Log, said: Beyond, receipts: Mapping[bytes, Unlogged], *, loses: bool) -> Addition | NotYet:
+def take_in(log: Log, said: Beyond, receipts: Mapping[bytes, Place], *, loses: bool) -> Addition | NotYet:
     """Return what going on to a checkpoint writes, with the note that HQ signed then.
 
-    Shapes: the checkpoint `follows`; `receipts` has by its leaf what is no leaf yet. With `loses` a leaf without a
-            receipt is written as lost; else it is waited for.
+    Shapes: the checkpoint `follows`; `receipts` has by its leaf where what is no leaf yet stands. With `loses` a leaf
+            without a receipt is written as lost; else it is waited for.
     """
     new = said.stored.leaves[log.size - said.stored.after :]
     missing = sum(leaf not in receipts for leaf in new)
@@ -95,12 +102,12 @@ def take_in(log: Log, said: Beyond, receipts: Mapping[bytes, Unlogged], *, loses
         return NotYet(said.stored.size, missing)
     leaves, lost, logged = [], [], dict[int, int]()
     for index, hashed in enumerate(new, log.size):
-        receipt = receipts.get(hashed)
-        if receipt is None or receipt.last <= logged.get(receipt.lane_id, 0):
+        place = receipts.get(hashed)
+        if place is None or place.last <= logged.get(place.lane_id, 0):
             lost.append((index, hashed))
         else:
-            leaves.append(Leaf(index, receipt.lane_id, receipt.last, hashed))
-            logged[receipt.lane_id] = receipt.last
+            leaves.append(Leaf(index, place.lane_id, place.last, hashed))
+            logged[place.lane_id] = place.last
     tiles, right = fill(log.size, log.right, new)
     after = Log(log.origin, log.edge.append(new), right, said.stored.note)
     return Addition(log.size, after, leaves, tiles, logged, said.signed_at, tuple(lost))

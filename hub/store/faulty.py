@@ -18,7 +18,7 @@ from hub.base.faulty import Fault, Faults
 from hub.domain.clock import Correction
 from hub.ledger.derived import Partition, Reach
 from hub.ledger.halt import Halt
-from hub.ledger.notary import Addition, Log, Stored, Unlogged
+from hub.ledger.notary import NOTHING_KNOWN, Addition, Log, Stored, Unlogged
 from hub.ledger.publication import Publication
 from hub.ledger.step import EntityKey, KnownEntity, Step
 from hub.ledger.witness import Witnesses
@@ -90,9 +90,9 @@ class FaultyLog:
         """See LogStore."""
         return await self._log.read(origin)
 
-    async def unlogged(self, limit: int) -> list[Unlogged]:
+    async def unlogged(self, limit: int, known: Mapping[int, int] = NOTHING_KNOWN) -> list[Unlogged]:
         """See LogStore."""
-        return await self._log.unlogged(limit)
+        return await self._log.unlogged(limit, known)
 
     async def append(self, addition: Addition) -> None:
         """See LogStore."""

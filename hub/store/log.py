@@ -9,13 +9,13 @@ from 0, sizes from 1.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from hub.ledger.halt import DamagedLog, Halt, Why, cosigned_elsewhere, halt_of, signed_elsewhere
-from hub.ledger.notary import LEAVES_MAX, Leaf, Log, Right, Stored, Unlogged, check_tree, receipt_text
+from hub.ledger.notary import LEAVES_MAX, NOTHING_KNOWN, Leaf, Log, Right, Stored, Unlogged, check_tree, receipt_text
 from hub.ledger.witness import Witnesses
 from hub.protocol import tiles
 from hub.protocol.checkpoint import Checkpoint, open_checkpoint
@@ -183,9 +183,12 @@ class LogReader:
             before = size
         return found
 
-    def unlogged(self, limit: int) -> list[Unlogged]:
-        """Return up to `limit` receipts that are no leaf yet, of every lane the next ones in order, shared fairly."""
-        lanes = self._rows.lanes_behind()
+    def unlogged(self, limit: int, known: Mapping[int, int] = NOTHING_KNOWN) -> list[Unlogged]:
+        """Return up to `limit` receipts that are no leaf yet, of every lane the next ones in order, shared fairly.
+
+        Shapes: `known` has by lane the last sequence up to which its receipts are left out.
+        """
+        lanes = [(lane_id, max(logged, known.get(lane_id, 0))) for lane_id, logged in self._rows.lanes_behind()]
         found: list[Unlogged] = []
         while lanes and len(found) < limit:
             share = -(-(limit - len(found)) // len(lanes))  # no lane with a backlog holds up the others

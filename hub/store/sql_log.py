@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from hub.ledger.halt import Halt
-from hub.ledger.notary import Addition, Log, Stored, Unlogged
+from hub.ledger.notary import NOTHING_KNOWN, Addition, Log, Stored, Unlogged
 from hub.ledger.witness import Witnesses
 from hub.protocol.errors import Malformed
 from hub.protocol.moment import to_us
@@ -49,9 +49,9 @@ class SqlLog(OnDatabase):
         return self._reader.log(origin)
 
     @suspends
-    async def unlogged(self, limit: int) -> list[Unlogged]:
+    async def unlogged(self, limit: int, known: Mapping[int, int] = NOTHING_KNOWN) -> list[Unlogged]:
         """See LogStore."""
-        return self._reader.unlogged(limit)
+        return self._reader.unlogged(limit, known)
 
     @suspends
     async def append(self, addition: Addition) -> None:

@@ -14,7 +14,7 @@ from hub.ledger.control import SignedTimes
 from hub.ledger.derived import Partition, Reach
 from hub.ledger.halt import Halt
 from hub.ledger.lane import Intake
-from hub.ledger.notary import Addition, Log, Stored, Unlogged
+from hub.ledger.notary import NOTHING_KNOWN, Addition, Log, Stored, Unlogged
 from hub.ledger.publication import Publication
 from hub.ledger.step import EntityKey, KnownEntity, Step
 from hub.ledger.witness import Witnesses
@@ -133,8 +133,11 @@ class LogStore(Protocol):
     async def read(self, origin: str) -> Log:
         """Return the log as it stands, nothing checked. Errors: Malformed where it is no log."""
 
-    async def unlogged(self, limit: int) -> list[Unlogged]:
-        """Return up to `limit` receipts that are no leaf yet: of every lane the next ones in order."""
+    async def unlogged(self, limit: int, known: Mapping[int, int] = NOTHING_KNOWN) -> list[Unlogged]:
+        """Return up to `limit` receipts that are no leaf yet: of every lane the next ones in order.
+
+        Shapes: `known` has by lane the last sequence up to which its receipts are left out.
+        """
 
     async def append(self, addition: Addition) -> None:
         """Write leaves, tiles, cursors and checkpoint in one transaction, or nothing.

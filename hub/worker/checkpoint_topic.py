@@ -7,7 +7,7 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 from aiokafka import TopicPartition
@@ -53,6 +53,19 @@ class Window:
     records: list[Said]
     start: int
     is_first: bool
+
+
+class Mark(NamedTuple):
+    """Up to where the topic was read: its last record then, which tells whether it is the same topic still."""
+
+    offset: int
+    at_ms: int
+    said: int  # the value's hash, in this process
+
+    @classmethod
+    def of(cls, record: Record) -> Mark:
+        """Return the mark behind a record."""
+        return cls(record.offset, record.timestamp, hash(bytes(record.value or b"")))
 
 
 class OwnCheckpoints:
@@ -115,20 +128,30 @@ class CheckpointTopic:
             consumer.seek(place, start)
             return Window(await _read(consumer, place, upto, None), start, start == begin)
 
-    async def beyond(self, size: int) -> list[Said]:
-        """Return the records that speak of a larger checkpoint, the topic read from its first one. Errors: Retriable.
+    async def beyond(self, size: int, behind: Mark | None = None) -> tuple[list[Said], Mark | None]:
+        """Return what speaks of a larger checkpoint behind a mark, and the mark up to which was read now.
 
-        Nobody has verified any of them. Of strangers' records the newest `BEYOND_MAX` are kept.
+        Without a mark the topic is read from its first record; so it is where it was made anew since. Nobody has
+        verified any of them. Of strangers' records the newest `BEYOND_MAX` are kept. Errors: Retriable.
         """
         async with self._reading(WHOLE_S) as (consumer, place, begin, end):
-            found: deque[Said] = deque(maxlen=BEYOND_MAX)
-            consumer.seek(place, begin)
+            found, mark = deque[Said](maxlen=BEYOND_MAX), behind if behind and behind.offset < end else None
+            consumer.seek(place, max(begin, mark.offset) if mark else begin)
             while await consumer.position(place) < end:
                 async with asyncio.timeout(DEADLINE_S):
                     records = (await consumer.getmany(place, timeout_ms=500)).get(place, ())
-                said = [_said(record) for record in records if record.offset < end]
-                found.extend(each for each in said if (size_of(each[0]) or 0) > size)
-            return list(found)
+                for record in records:
+                    if mark is not None and record.offset == mark.offset:
+                        if Mark.of(record) == mark:
+                            continue
+                        mark = None  # it was made anew
+                        consumer.seek(place, begin)
+                        break
+                    if record.offset < end:
+                        said, mark = _said(record), Mark.of(record)
+                        if (size_of(said[0]) or 0) > size:
+                            found.append(said)
+            return list(found), mark
 
     async def lent(self, centers: Sequence[str]) -> list[bytes]:
         """Return what these centers have lent lately of HQ's log, on their own topics. Errors: Retriable."""

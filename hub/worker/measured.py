@@ -5,6 +5,7 @@ The parts know nothing of metrics: they have their standing as plain attributes,
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from datetime import UTC, datetime
 
 from hub.base.metrics import declared
 from hub.base.metrics.book import Book
+from hub.hq.pulse import SILENT_S
 from hub.ledger.lane import Status
 from hub.ledger.step import Step
 from hub.protocol.cause import Cause
@@ -29,14 +31,38 @@ READ = ""  # the cause of a lane that is plainly read
 
 @dataclass(slots=True)
 class Looked:
-    """When HQ's database answered the last look at it, and whether one has failed since it last took a write."""
+    """When HQ's database answered the last look at it, and whether it works: to be read is not enough.
+
+    It works if it answered the last look, has taken a write since something failed, and one lately.
+    """
 
     at: datetime | None = None
-    is_failing: bool = False
+    answers: bool = True
+    takes: bool = True
+    took_s: float | None = None  # by the steady clock; None: not asked to take anything yet
+    clock_s: Callable[[], float] = time.monotonic
 
-    def well(self, *, wrote: bool) -> None:
-        """Note that it has answered; that it works, if it took a write: to be read is not enough."""
-        self.at, self.is_failing = datetime.now(UTC), self.is_failing and not wrote
+    def answered(self) -> None:
+        """Note that it has answered a look."""
+        self.at, self.answers = datetime.now(UTC), True
+
+    def did_not_answer(self) -> None:
+        """Note that a look has failed."""
+        self.answers = self.takes = False
+
+    def took(self) -> None:
+        """Note that it has taken a write."""
+        self.takes, self.took_s = True, self.clock_s()
+
+    def took_nothing(self) -> None:
+        """Note that a write has failed."""
+        self.takes = False
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether it does not work. A write that hangs fails too, once nothing was taken for as long as a lease."""
+        hangs = self.took_s is not None and self.clock_s() - self.took_s > SILENT_S
+        return hangs or not (self.answers and self.takes)
 
 
 def step_teller(book: Book) -> Callable[[Step, float], None]:

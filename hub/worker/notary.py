@@ -44,7 +44,7 @@ from hub.protocol.topics import CHECKPOINTS
 from hub.protocol.witness import log_origin
 from hub.store.rows import UNREADABLE
 from hub.store.store import Damaged, OvertakenError, Store
-from hub.worker.checkpoint_topic import LOOK_BACK, Said, Window
+from hub.worker.checkpoint_topic import LOOK_BACK, Mark, Said, Window
 from hub.worker.lease import Lease
 from hub.worker.log_taking_in import LogTakingIn
 
@@ -74,8 +74,8 @@ class Topic(Protocol):
     async def before(self, end: int | None = None, count: int = LOOK_BACK) -> Window:
         """Return what stands at the `count` offsets before `end`, or before the topic's end."""
 
-    async def beyond(self, size: int) -> Sequence[Said]:
-        """Return what speaks of a larger checkpoint than this."""
+    async def beyond(self, size: int, behind: Mark | None = None) -> tuple[Sequence[Said], Mark | None]:
+        """Return what speaks behind a mark of a larger checkpoint than this, and the mark at its end."""
 
     async def lent(self, centers: Sequence[str]) -> Sequence[bytes]:
         """Return what these centers have lent lately of HQ's log."""
@@ -192,6 +192,7 @@ class Notary:
                 self._stop(why)
             return TAKE_IN_EVERY_S
         self.stopped = self._log = self._said = None
+        self._taking_in.forget()
         log.info("log_goes_on")
         return LOOK_EVERY_S
 

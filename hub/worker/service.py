@@ -11,10 +11,10 @@ import gc
 import os
 import secrets
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,16 +37,14 @@ from hub.hq.group import group_of
 from hub.hq.headquarters import Headquarters
 from hub.hq.identity import Identity, load_identity
 from hub.hq.lane import OwnLane
-from hub.hq.pulse import SILENT_S
 from hub.hq.reception import Reception
 from hub.hq.settings import WORKER_STOP_S, WorkerOptions
 from hub.kafka.clock import brokers_time
 from hub.kafka.cluster import Cluster
 from hub.kafka.ends import topic_ends
-from hub.kafka.topics import ensure_group, ensure_topics, lane_topics, standard_topics
+from hub.kafka.topics import ensure_group, ensure_topics, lane_topics, once_brokers_live, standard_topics
 from hub.protocol.control import is_center_id
 from hub.protocol.errors import Retriable
-from hub.protocol.rules import RULES_KNOWN
 from hub.protocol.schema import Schema
 from hub.replay.source import Ledger
 from hub.store.log_rows import Heard
@@ -54,11 +52,10 @@ from hub.store.opener import open_store
 from hub.store.postgres_server import Server
 from hub.store.released import released_schemas, state_forms, state_schemas
 from hub.store.sql_store import SqlStore
-from hub.store.store import Store
-from hub.store.workers import LivingWorker
 from hub.worker import measured
 from hub.worker.access import AccessKeeper
 from hub.worker.again import Kept
+from hub.worker.alive import SignOfLife, beside
 from hub.worker.checkpoint_topic import CheckpointTopic
 from hub.worker.clock import ComparedClock
 from hub.worker.consolidator import Consolidator
@@ -81,8 +78,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 LOOK_EVERY_S: Final = 1.0
-LOOKS_A_LEASE: Final = 5
-LEASE: Final = timedelta(seconds=SILENT_S)  # a worker that said nothing for that long lives no more
 READING_STOP_S: Final = WORKER_STOP_S - CLOSE_S - GIVE_UP_S  # then publisher and notary close, side by side
 
 
@@ -113,44 +108,39 @@ def spare_the_collector() -> None:
 
 
 async def look(
-    settings: WorkerSettings,
     consolidator: Consolidator,
     publisher: Publisher,
-    app: App,
-    centers: list[str],
     pulse: Callable[[], None],
-    say_alive: Callable[[], Awaitable[None]],
     looked: Looked,
 ) -> None:
-    """See every second whether the hq lane has grown, and read the lanes of new centers too; never returns."""
-    known = set(centers)
-    looks = 0
+    """See every second whether the hq lane has grown; never returns. It waits for the database alone."""
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
-        looks += 1
-        writes = looks % LOOKS_A_LEASE == 0
         try:
-            if writes:
-                await say_alive()
             if await consolidator.look_again():
                 publisher.look(HQ)
-            added = [c for c in consolidator.centers if c not in known]
-            if added:
-                await ensure_topics(settings.cluster, standard_topics(added, []))
-                await app.add_centers(added)
-                known.update(added)
-                log.info("centers_added", centers=added)
             pulse()
-            looked.well(wrote=writes)
+            looked.answered()
         except Retriable as exc:
-            looked.is_failing = True
+            looked.did_not_answer()
             log.warning("look_failed", error=str(exc))
 
 
-async def say_alive(store: Store, owner: str, schemas: frozenset[int], group: str) -> None:
-    """Say that this worker lives, which rules and schemas it knows, and in which group it reads."""
-    until = datetime.now(UTC) + LEASE
-    await store.say_alive(LivingWorker(owner, f"cohub {version('cohub')}", RULES_KNOWN, until, schemas, group))
+async def add_centers(cluster: Cluster, consolidator: Consolidator, app: App, centers: list[str]) -> None:
+    """Read the lanes of new centers too, once the broker has their topics; never returns."""
+    known = set(centers)
+    while True:
+        await asyncio.sleep(LOOK_EVERY_S)
+        added = [c for c in consolidator.centers if c not in known]
+        if not added:
+            continue
+        try:
+            await ensure_topics(cluster, standard_topics(added, []))
+            await app.add_centers(added)
+            known.update(added)
+            log.info("centers_added", centers=added)
+        except Retriable as exc:
+            log.warning("centers_not_added", centers=added, error=str(exc))
 
 
 def ids_of(released: Mapping[str, Schema]) -> frozenset[int]:
@@ -190,16 +180,18 @@ async def run_worker(
     folder, released = HubFolder(settings.data_dir), released_schemas()
     folder.refuse_half_restored()
     identity, place = load_identity(settings.keys or folder.keys), settings.database or folder.database
-    store = await open_store(place, settings.quarantine_bytes_max)
-    try:
+    async with AsyncExitStack() as closing:
+        store = await open_store(place, settings.quarantine_bytes_max)
+        closing.push_async_callback(store.close)
         # Before the first commit, which may be to the hq lane: what is recorded is never taken back by itself.
-        await clock.compare()
+        await once_brokers_live(clock.compare)
         owner = f"{socket.gethostname()}:{os.getpid()}"
         # Two workers may have one name, on hosts that are called alike: a task is one process's.
         leader = f"{owner} {secrets.token_hex(4)}"
         # Before the first verdict: who adopts rules, or announces schemas, asks what every living worker knows.
         group_name = settings.group or group_of(identity.hub, await store.workers(), owner, datetime.now(UTC))
-        await (alive := partial(say_alive, store, owner, ids_of(released), group_name))()
+        await (sign := SignOfLife(store, owner, ids_of(released), group_name, looked)).say()
+        living = await closing.enter_async_context(beside(sign.run()))  # what follows may take longer than a lease
         headquarters = Headquarters(store, identity, released)
         owing = await _take_in(settings, store, headquarters, released, identity)  # before HQ says anything
         await headquarters.prepare()
@@ -215,7 +207,7 @@ async def run_worker(
         reader = ReaderSettings(
             cluster=settings.cluster, instance=settings.instance, session_s=settings.session_s, group=group_name
         )
-        await make_topics(settings.cluster, centers, reader.group)
+        await once_brokers_live(partial(make_topics, settings.cluster, centers, reader.group))
         leads = Lease(store.topics, leader, lambda: datetime.now(UTC)).is_ours
         await (trust := TrustPublisher(settings.cluster, identity, leads)).first()
         app = create_app(reader, consolidator, centers)
@@ -230,7 +222,9 @@ async def run_worker(
             works = [
                 ("publisher", publisher.run()),
                 ("trust", trust.run()),
-                ("look", look(settings, consolidator, publisher, app, centers, pulse, alive, looked)),
+                ("alive", _of(living)),
+                ("look", look(consolidator, publisher, pulse, looked)),
+                ("centers", add_centers(settings.cluster, consolidator, app, centers)),
                 ("clock", clock.run()),
                 ("watchdog", watchdog.run()),
             ]
@@ -246,9 +240,11 @@ async def run_worker(
             await consume(app, stop=stop, stall_s=settings.stall_s, deadline_s=READING_STOP_S, ends=ends)
             for task in tasks:
                 task.cancel()
-    finally:
-        await store.close()
     log.info("worker_stopped")
+
+
+async def _of(task: asyncio.Task[None]) -> None:
+    await task
 
 
 async def _take_in(

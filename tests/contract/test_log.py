@@ -55,6 +55,17 @@ async def test_unlogged_receipts_come_in_their_lanes_order_and_once(hq: Hq) -> N
         assert mine == sorted(mine)
 
 
+async def test_unlogged_leaves_out_what_is_known(hq: Hq) -> None:
+    """Up to a receipt of each lane that is named; all of the others."""
+    await hq.feed("uz", Center("uz").opened(2))
+    everything = await hq.store.log.unlogged(100)
+    known = {receipt.lane_id: receipt.last for receipt in everything[: len(everything) // 2]}
+    left = [receipt for receipt in everything if receipt.last > known.get(receipt.lane_id, 0)]
+    assert 0 < len(left) < len(everything)
+    assert await hq.store.log.unlogged(100, known) == left
+    assert await hq.store.log.unlogged(100, {receipt.lane_id: receipt.last for receipt in everything}) == []
+
+
 async def test_unlogged_shares_fairly_between_lanes(hq: Hq) -> None:
     """A lane with a backlog leaves room for the others, and takes what they do not need."""
     uz, kz = Center("uz"), Center("kz")

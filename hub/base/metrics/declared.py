@@ -126,7 +126,9 @@ BROKER_UP = _gauge(
     "Whether the broker told at the last look how far the lanes here reach; looked at every twelfth of worker.stall_s",
 )
 DATABASE_UP = _gauge(
-    Who.WORKER, "cohub_worker_database_up", "Whether HQ's database answers, and has taken a write since it last did not"
+    Who.WORKER,
+    "cohub_worker_database_up",
+    "Whether HQ's database answers, and has taken a write since it last did not, and within 15 seconds",
 )
 LOOKED = _gauge(Who.WORKER, "cohub_worker_looked_timestamp_seconds", "When HQ's database answered the last look at it")
 PUBLISHED = _counter(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -10,7 +11,14 @@ import pytest
 from hub.base.kafka import Clients
 from hub.kafka.cluster import Cluster
 from hub.kafka.memory import MemoryBroker
-from hub.kafka.topics import CREATED_AT_ONCE, ensure_topics, invitation_topics, lane_topics, standard_topics
+from hub.kafka.topics import (
+    CREATED_AT_ONCE,
+    ensure_topics,
+    invitation_topics,
+    lane_topics,
+    once_brokers_live,
+    standard_topics,
+)
 from hub.protocol.errors import Retriable
 from hub.protocol.joining import JOIN_BYTES_MAX
 from tests.support.virtual_time import run_virtually
@@ -89,7 +97,7 @@ class Brokers:
 async def made_with(brokers: Brokers, replicas: int | None) -> tuple[int, str | None]:
     """Return how many copies a topic gets, and how many of them acknowledge a write."""
     cluster = Cluster(("b:1",), clients=cast("Clients", brokers), replicas=replicas)
-    await ensure_topics(cluster, lane_topics(["uz"]))
+    await once_brokers_live(lambda: ensure_topics(cluster, lane_topics(["uz"])))
     (found,) = {(one.replication_factor, one.topic_configs.get("min.insync.replicas")) for one in brokers.made}
     return found
 
@@ -115,3 +123,15 @@ def test_topics_that_wait_too_long_are_not_made_and_it_is_said_for_what() -> Non
     with pytest.raises(Retriable, match=r"wait until 3 brokers live \(`replicas` in the settings\); 2 of them do"):
         run_virtually(made_with(brokers, 3))
     assert brokers.made == []
+
+
+def test_whoever_works_already_is_told_at_once_that_a_broker_is_missing() -> None:
+    """A worker has more to do than to wait for it: it tries again by itself."""
+    cluster = Cluster(("b:1",), clients=cast("Clients", Brokers(2)), replicas=3)
+
+    async def refused() -> float:
+        with pytest.raises(Retriable, match="wait until 3 brokers live"):
+            await ensure_topics(cluster, lane_topics(["uz"]))
+        return asyncio.get_running_loop().time()
+
+    assert run_virtually(refused()) < 1

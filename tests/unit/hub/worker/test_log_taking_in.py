@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from aiokafka import TopicPartition
 
 from hub.audit.verify import verify
 from hub.hq.identity import TRUST_FILE
-from hub.ledger.notary import read_record
+from hub.kafka.cluster import Cluster
+from hub.kafka.memory_log import Unwritten
+from hub.ledger.notary import NOTHING_KNOWN, Unlogged, read_record, receipt_text
 from hub.protocol.errors import Malformed
+from hub.protocol.topics import CHECKPOINTS
 from hub.protocol.tree import leaf_hash
 from hub.protocol.trust import open_trust
 from hub.protocol.witness import LENT_LOG_KIND, LentLog
 from hub.store.backup_copy import copy_database
-from hub.worker.log_taking_in import LogTakingIn
+from hub.worker.checkpoint_topic import Said
+from hub.worker.log_taking_in import LogTakingIn, UnloggedPlaces
 from hub.worker.notary import Notary
 from tests.support.center import NOW, Center
 from tests.support.hq import IDENTITY, Hq
 from tests.support.notaries import ORIGIN, REST_S, Board, Clock, notary, reader, witness
 from tests.support.peek import edit, peek
+
+if TYPE_CHECKING:
+    from hub.base.kafka import Clients
+    from hub.store.store import Store
 
 LOG = (
     "SELECT * FROM log_leaf ORDER BY 1",
@@ -155,6 +165,93 @@ async def test_witness_lends_what_the_topic_lost(gone: Gone) -> None:
     assert await taking.next(ours)
     log = await gone.with_receipts.store.log.read(ORIGIN)
     assert (log.size, log.note) == (newest.size, newest.note)
+
+
+class CountingBoard(Board):
+    """Counts the records that were read of the topic."""
+
+    def __init__(self, records: list[Said]) -> None:
+        super().__init__(records)
+        self.read, made = 0, self.broker.consumer
+
+        def consumer(*topics: str, **settings: Any) -> Any:
+            client: Any = made(*topics, **settings)
+            getmany = client.getmany
+
+            async def counted(*partitions: Any, **more: Any) -> Any:
+                found = await getmany(*partitions, **more)
+                self.read += sum(len(records) for records in found.values())
+                return found
+
+            client.getmany = counted
+            return client
+
+        self._cluster = Cluster(("b:1",), clients=cast("Clients", _Clients(consumer)))
+
+    def taken(self) -> int:
+        """Return how many were read since this was asked last."""
+        found, self.read = self.read, 0
+        return found
+
+
+@dataclass
+class _Clients:
+    consumer: Any
+
+
+async def test_topic_of_a_log_that_went_back_is_read_once_and_then_what_is_new(gone: Gone) -> None:
+    """It is looked at every five seconds: of what was read only the last record, which tells if it is the same."""
+    records = gone.board.records
+    board, ours = CountingBoard(records[:-1]), await gone.without.store.log.read(ORIGIN)
+    taking, count = LogTakingIn(gone.without.store, IDENTITY, ORIGIN, board), len(records)
+    assert count >= 3
+    assert await taking.look(ours, [])
+    assert board.taken() == count - 1
+    for _ in range(3):
+        assert await taking.look(ours, [])
+        assert board.taken() == 1
+    value, headers = records[-1]
+    board.broker.write(TopicPartition(CHECKPOINTS, 0), [Unwritten(0, b"key", value, tuple(headers))])
+    assert await taking.look(ours, [])
+    assert board.taken() == 2
+    for again in (records[:-1], [records[0], *records]):  # made anew, with less than before and with more
+        board.records = again
+        assert await taking.look(ours, [])
+        assert board.taken() >= len(again)
+        assert await taking.look(ours, [])
+        assert board.taken() == 1
+
+
+class CountingLog:
+    """A store whose log counts the receipts that were asked for."""
+
+    def __init__(self, store: Store) -> None:
+        self.log, self._store, self.read = self, store, 0
+
+    async def unlogged(self, limit: int, known: Mapping[int, int] = NOTHING_KNOWN) -> list[Unlogged]:
+        found = await self._store.log.unlogged(limit, known)
+        self.read += len(found)
+        return found
+
+
+async def test_receipts_that_are_no_leaf_are_hashed_once_while_one_is_waited_for(gone: Gone) -> None:
+    """Each second it is looked whether the one has come."""
+    hq = gone.with_receipts
+    counting, size = CountingLog(hq.store), (await hq.store.log.read(ORIGIN)).size
+    places, behind = UnloggedPlaces(cast("Store", counting)), reader(hq).behind()
+    wanted = frozenset([b"w" * 32])
+    for _ in range(3):
+        assert len(await places.find(size, wanted)) == behind
+    assert counting.read == behind
+    await hq.feed("uz", Center(id="uz", epoch="0000abce").opened(2))
+    new = reader(hq).behind() - behind
+    assert new > 0
+    found = await places.find(size, wanted)
+    assert (len(found), counting.read) == (behind + new, behind + new)
+    every = await hq.store.log.unlogged(1000)
+    assert found == {leaf_hash(receipt_text(each.note)): (each.lane_id, each.last) for each in every}
+    await places.find(size + 1, wanted)  # another worker has gone on: what is no leaf yet is asked for anew
+    assert counting.read == 2 * (behind + new)
 
 
 def test_lent_log_is_read_as_it_was_written() -> None:

@@ -13,6 +13,7 @@ import pytest
 from hub.base.metrics import declared
 from hub.base.metrics.book import Book, Labels
 from hub.base.metrics.declared import METRICS, Kind, Metric, Who
+from hub.hq.pulse import SILENT_S
 from hub.kafka.clock import Stamped
 from hub.protocol.errors import Fatal, Retriable
 from hub.worker import measured
@@ -148,16 +149,40 @@ def test_database_that_does_not_answer_keeps_when_it_did_last() -> None:
     async def never() -> None: ...
 
     clock = ComparedClock(never)  # type: ignore[arg-type] # it is not asked
-    looked.well(wrote=True)
+    looked.answered()
+    looked.took()
     then = looked.at
-    looked.is_failing = True
+    looked.did_not_answer()
     measured.beside(book, clock, looked)
     assert then is not None
     assert (at(book, declared.DATABASE_UP), at(book, declared.LOOKED)) == ({(): 0}, {(): then.timestamp()})
-    for wrote in (False, True):  # one that can be read and takes nothing is of no use
-        looked.well(wrote=wrote)
+    steps = (  # one that can be read and takes nothing is of no use, nor one that takes and can't be read
+        (looked.answered, False),
+        (looked.took, True),
+        (looked.took_nothing, False),
+        (looked.answered, False),
+        (looked.took, True),
+        (looked.did_not_answer, False),
+        (looked.took, False),
+        (looked.answered, True),
+    )
+    for step, works in steps:
+        step()
         measured.beside(book, clock, looked)
-        assert at(book, declared.DATABASE_UP) == {(): wrote}
+        assert at(book, declared.DATABASE_UP) == {(): works}, step
+
+
+def test_database_at_which_a_write_hangs_is_told_within_a_lease() -> None:
+    """Nothing fails then, and reading goes on: that nothing was taken for so long tells."""
+    now_s = [0.0]
+    looked = Looked(clock_s=lambda: now_s[0])
+    looked.took()
+    found = []
+    for now_s[0] in (SILENT_S - 1, SILENT_S + 1):
+        looked.answered()
+        found.append(looked.is_failing)
+    looked.took()
+    assert [*found, looked.is_failing] == [False, True, False]
 
 
 async def test_telling_a_step_costs_less_than_a_hundredth_of_an_event_in_a_full_batch(tmp_path: Path) -> None:
