@@ -1,4 +1,4 @@
-"""Receipts that HQ has signed and its database has still to come to, for a worker that starts: found, then honoured.
+"""Receipts that HQ has signed and its database has still to come to: found when a worker starts, then honoured.
 
 A database that was put back from a copy does not know of them. They stand on `out.<center>`, behind what it knows to
 have been acknowledged there, and HQ's own lane on `hub.lane`. So a worker that starts looks there before it judges or
@@ -7,6 +7,8 @@ signs anything; nearly always there is nothing. What is true when it dies behind
     lane taken in   stretch by stretch, each in a transaction: the next start goes on behind the last
     found, kept     they are in SQL, in their order; only now is it forgotten that the hub was restored
     honoured        the lane has the events, with the very receipt: it is owed no more
+
+What is in SQL is read for each lane behind its claim, since lanes move between workers: see `Owing.assigned`.
 """
 
 from __future__ import annotations
@@ -208,7 +210,7 @@ class Owing:
         self._source = source
         self._centers: dict[str, _Center] = {}
         self._bases: dict[int, Basis] = {}
-        self._given_up: dict[str, set[bytes]] = {}
+        self._given_up: dict[str, set[bytes]] = {}  # by center: notes that SQL has no more, though they were owed here
 
     async def assigned(self, centers: Collection[str]) -> None:
         """Read what is owed to these centers, as SQL has it now: their lanes are ours, and read from their positions.
