@@ -221,7 +221,7 @@ class Consolidator:
         """Do what is to be done with one lane, by what SQL has. Where that fails, the next look does it."""
         intake = held.reading.intake
         term, status = changes.intakes.get(center, (held.term, intake.status))
-        is_other = status != intake.status  # a person resumed it, or a write of ours was done though it failed
+        is_other = status != intake.status or held.is_restarting  # a person resumed it, or a write of ours half failed
         if term != held.term:
             self._let_go(center)
         elif is_other and held.is_damaged:
@@ -254,11 +254,12 @@ class Consolidator:
     async def _restart(self, center: str, held: HeldIntake) -> None:
         """Read a lane again from its position in SQL. Errors: Retriable where that can't be said there."""
         intake = replace(held.reading.intake, status=Status.READING, why="", reads_on=False)
+        held.is_restarting = True  # until it is: where the store fails, the next look does all of it again
         # Said in SQL too: what it waited for may be gone from the topic, and then no commit would say it.
         await self._store.set_status(center, held.term, intake.status, intake.why)
-        held.reading = held.reading.again(intake)
         await self._owing.assigned([center])
-        held.next_read, held.sought = intake.offset, None
+        held.reading = held.reading.again(intake)
+        held.next_read, held.sought, held.is_restarting = intake.offset, None, False
         self._publisher.look(center)
         await self.lanes.seek(center, intake.offset)
         self.lanes.resume(center)

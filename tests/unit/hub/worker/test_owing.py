@@ -13,7 +13,7 @@ import pytest
 
 from hub.hq.bases import bases_at
 from hub.ledger.owed import NotAsSigned, Owed, honoured, owed, read_owed
-from hub.protocol.errors import Malformed
+from hub.protocol.errors import Malformed, Retriable
 from hub.protocol.note import sign_note
 from hub.protocol.receipt import Receipt
 from hub.protocol.record import CONTROL_HEADER
@@ -249,6 +249,27 @@ async def test_lane_that_comes_back_to_its_worker_goes_on(gone: Gone) -> None:
     await made.assign(["uz"])
     await made.handle("uz", [r for r in gone.records if r.offset > gone.records[0].offset + done - 5])
     gone.is_as_before()
+
+
+async def test_lane_is_read_again_though_what_is_owed_could_not_be_asked(
+    gone: Gone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look that fails at a busy database is done again by the next one."""
+    owing, seen = Owing(gone.source), Seen()
+    made = consolidator(gone.after, seen, Clock(), owing=owing)
+    position = (await made.assign(["uz"]))["uz"]
+    term, _ = (await gone.after.store.changes()).intakes["uz"]
+    await gone.after.store.set_status("uz", term, "waiting", "")
+
+    async def busy(_centers: object) -> None:
+        raise Retriable("busy")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(owing, "assigned", busy)
+        await made.look_again()
+    assert seen.sought == []
+    await made.look_again()
+    assert seen.sought == [("uz", position)]
 
 
 async def test_nothing_owed_costs_one_question_at_an_assignment(gone: Gone) -> None:
