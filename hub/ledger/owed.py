@@ -29,6 +29,7 @@ from hub.protocol.trust import HqKeys
 
 BESIDE_MAX: Final = 64  # control records and the like between a few hundred events
 RECORDS_MAX: Final = 20_000  # that are held back for one receipt, which has 320 events at most
+BYTES_MAX: Final = 128 << 20  # of their values: 320 events have at most 80 MiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,8 @@ class Cut:
 
     Shapes: `count` records bring exactly its events; None: it is not known yet, more has to be read. `is_free` tells
             that none of them is of it, so that they may be taken as any others, and `is_lost` that it can't be come to
-            any more: another lane has begun, or its events are there and end elsewhere.
+            any more: another lane has begun, its events are there and end elsewhere, or more lies between its first
+            and its last event than is ever held back.
     """
 
     count: int | None = None
@@ -111,7 +113,7 @@ def _cut(one: Owed, records: Sequence[KafkaRecord], taken: Callable[[Sequence[Ka
     events = [event for stretch in found if stretch.lane.origin == one.origin for event in stretch.events]
     if events[-1].sequence < one.receipt.last:
         is_over = found[-1].lane.origin != one.origin
-        return Cut(is_lost=is_over or len(records) >= RECORDS_MAX)
+        return Cut(is_lost=is_over or _is_too_much(records))
     place = events[one.receipt.last - one.receipt.first].record.offset
     # The last event carries its seal, or a later record has brought it: then the cut is behind that one.
     begin = next((number for number, record in enumerate(records, 1) if record.offset == place), 1)
@@ -122,6 +124,11 @@ def _cut(one: Owed, records: Sequence[KafkaRecord], taken: Callable[[Sequence[Ka
         if ends is not None and ends > one.receipt.last:
             break
     return Cut(is_lost=True)
+
+
+def _is_too_much(records: Sequence[KafkaRecord]) -> bool:
+    """Return whether these records are more than is ever held back until a receipt's last event comes."""
+    return len(records) >= RECORDS_MAX or sum(len(record.value or b"") for record in records) >= BYTES_MAX
 
 
 def _end(taken: Taken, origin: str) -> int | None:

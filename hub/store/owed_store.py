@@ -25,8 +25,8 @@ class OwedStore(Protocol):
     async def keep(self, receipts: Sequence[KeptReceipt]) -> None:
         """Keep receipts in this order; one that is kept already stays where it is."""
 
-    async def owed(self) -> list[KeptReceipt]:
-        """Return those that the ledger has not come to, in their order."""
+    async def owed(self, centers: Collection[str] | None = None) -> list[KeptReceipt]:
+        """Return those of these centers, or all, that the ledger has not come to, in their order."""
 
     async def forget(self, origins: Collection[str] | None = None) -> int:
         """Forget those of these lanes, or all, and return how many the ledger had not come to."""

@@ -26,10 +26,13 @@ class SqlOwed(OnDatabase):
             )
 
     @suspends
-    async def owed(self) -> list[KeptReceipt]:
+    async def owed(self, centers: Collection[str] | None = None) -> list[KeptReceipt]:
         """See OwedStore."""
+        named = "true" if centers is None else "o.center IN (SELECT value FROM json_each(?))"
         rows = self._database.lenient(
-            f"SELECT o.center, o.origin, o.last, o.note FROM owed o WHERE {NOT_COME_TO} ORDER BY o.id"  # noqa: S608
+            f"SELECT o.center, o.origin, o.last, o.note FROM owed o"  # noqa: S608
+            f" WHERE {named} AND {NOT_COME_TO} ORDER BY o.id",
+            () if centers is None else (json.dumps(sorted(centers)),),
         )
         return [
             KeptReceipt(center, origin, last, note)

@@ -114,7 +114,7 @@ class Consolidator:
         if self._newest is None:
             self._newest = await self._newest_recorded(basis)
         claimed = await self._store.claim(centers, self._owner)
-        self._owing.forget_held(centers)
+        await self._owing.assigned(claimed)  # behind the fence: whoever had them comes to nothing of it any more
         self._memory.forget(claimed)
         for center, claim in claimed.items():
             intake = claim.intake
@@ -138,7 +138,7 @@ class Consolidator:
     async def revoke(self, centers: Sequence[str]) -> None:
         """See Intakes."""
         self._teller.revoked(centers)
-        self._owing.forget_held(centers)
+        self._owing.revoked(centers)
         for center in centers:
             self._held.pop(center, None)
             self.overtaken.discard(center)
@@ -187,7 +187,8 @@ class Consolidator:
 
     def positions(self) -> dict[str, int | None]:
         """Return the offset to be read next of each lane that reads: not of those that were stopped, or wait."""
-        return {c: held.next_read for c, held in self._held.items() if held.reading.intake.is_read}
+        reading = ((c, held) for c, held in self._held.items() if held.reading.intake.is_read)
+        return {c: held.next_read for c, held in reading if not self._owing.is_lost(c)}
 
     async def look_again(self) -> bool:
         """Look at the lanes that wait for HQ, at those that a person resumed, and at what is due by time alone.
@@ -204,10 +205,10 @@ class Consolidator:
         if basis is None or changes.basis != basis.size:
             basis = await self.refresh()
         self._looked_at = max(looked_at, self._looked_at)
-        await self._forgive()
+        given_up = await self._owing.given_up()
         for center, held in list(self._held.items()):
             try:
-                await self._look_at(center, held, basis, changes)
+                await self._look_at(center, held, basis, changes, given_up)
             except Retriable as exc:  # a database that is busy for one lane must hold up no other
                 log.warning("lane_not_looked_at", center=center, error=str(exc))
         self._publisher.repeat(changes.said_late)
@@ -216,21 +217,27 @@ class Consolidator:
         answered, self._answered = self._answered, changes.basis
         return changes.basis != answered
 
-    async def _look_at(self, center: str, held: HeldIntake, basis: Basis, changes: Changes) -> None:
+    async def _look_at(self, center: str, held: HeldIntake, basis: Basis, changes: Changes, given_up: set[str]) -> None:
         """Do what is to be done with one lane, by what SQL has. Where that fails, the next look does it."""
         intake = held.reading.intake
         term, status = changes.intakes.get(center, (held.term, intake.status))
-        is_other = status != intake.status  # a person resumed it, or a write of ours was done though it failed
+        is_other = status != intake.status or held.is_restarting  # a person resumed it, or a write of ours half failed
         if term != held.term:
             self._let_go(center)
         elif is_other and held.is_damaged:
             await self._stop(center, held, intake.status, intake.why)  # it still is: the rows are read at a start
-        elif is_other or self._is_woken(center, held, basis):
+        elif is_other or self._is_woken(center, held, basis) or (intake.is_read and center in given_up):
             await self._restart(center, held)
         elif intake.is_read and center in self._publisher.unreadable():
             await self._stop(center, held, Status.PARKED, damaged_rows(self._publisher.unreadable()[center]))
-        elif intake.is_read and (held.reading.is_due(self._tick()) or held.reading.may_heal(basis.keyring)):
+        elif intake.is_read and self._is_due(center, held, basis):
             await self._step(center, held, ())
+
+    def _is_due(self, center: str, held: HeldIntake, basis: Basis) -> bool:
+        """Return whether a step is due without records. What may heal is judged as HQ signed it, where HQ owes it."""
+        if held.reading.may_heal(basis.keyring):
+            return not self._owing.owes(center)
+        return held.reading.is_due(self._tick()) and not self._owing.is_lost(center)
 
     def _is_woken(self, center: str, held: HeldIntake, basis: Basis) -> bool:
         """Return whether HQ has said what a lane waits for, or may have: then it is read again from its position."""
@@ -247,11 +254,12 @@ class Consolidator:
     async def _restart(self, center: str, held: HeldIntake) -> None:
         """Read a lane again from its position in SQL. Errors: Retriable where that can't be said there."""
         intake = replace(held.reading.intake, status=Status.READING, why="", reads_on=False)
+        held.is_restarting = True  # until it is: where the store fails, the next look does all of it again
         # Said in SQL too: what it waited for may be gone from the topic, and then no commit would say it.
         await self._store.set_status(center, held.term, intake.status, intake.why)
+        await self._owing.assigned([center])
         held.reading = held.reading.again(intake)
-        held.next_read, held.sought = intake.offset, None
-        self._owing.forget_held([center])
+        held.next_read, held.sought, held.is_restarting = intake.offset, None, False
         self._publisher.look(center)
         await self.lanes.seek(center, intake.offset)
         self.lanes.resume(center)
@@ -268,7 +276,7 @@ class Consolidator:
         Nothing is recorded before it is sure that HQ's clock is not off.
         """
         held = self._held.get(center)
-        if held is None or not held.reading.intake.is_read:
+        if held is None or not held.reading.intake.is_read or self._owing.is_lost(center):
             return  # taken over by another worker, or stopped: batches that were fetched before still come
         first, last = first_offset(records[0]), records[-1].offset
         if held.next_read is not None and first > held.next_read and held.sought != held.next_read:
@@ -276,7 +284,7 @@ class Consolidator:
             # at the position in SQL; what is missing then is for the lane's rules.
             log.info("offsets_missing", center=center, expected=held.next_read, got=first)
             held.sought = held.next_read
-            self._owing.forget_held([center])
+            self._owing.take(center)
             await self.lanes.seek(center, held.reading.intake.offset)
             held.reading = Reading.of(held.reading.intake)
             return
@@ -297,16 +305,10 @@ class Consolidator:
                 part = None
             if part is None:
                 self._owing.hold(center, waiting)
+                if self._owing.is_lost(center):
+                    self.lanes.pause(center)  # nothing is kept of it: its position in SQL stands before all of this
                 return
             waiting = waiting[len(part.records) :]
-
-    async def _forgive(self) -> None:
-        """Take what was held back once a person has let HQ's log begin anew: see hub/hq/log.py."""
-        if self._owing.stuck and not await self._store.owed.owed():
-            for center in self._owing.stuck:
-                self._owing.forgive(center)
-                if (held := self._held.get(center)) is not None:
-                    await self._steps(center, held, ())
 
     async def _step(self, center: str, held: HeldIntake, records: Sequence[KafkaRecord], part: Part = NO_PART) -> None:
         """Take one step: with the records of a fetch, or with none, where something is due. Errors: NotAsSigned."""

@@ -1,4 +1,4 @@
-"""Receipts that HQ has signed and its database has still to come to, for a worker that starts: found, then honoured.
+"""Receipts that HQ has signed and its database has still to come to: found when a worker starts, then honoured.
 
 A database that was put back from a copy does not know of them. They stand on `out.<center>`, behind what it knows to
 have been acknowledged there, and HQ's own lane on `hub.lane`. So a worker that starts looks there before it judges or
@@ -7,6 +7,8 @@ signs anything; nearly always there is nothing. What is true when it dies behind
     lane taken in   stretch by stretch, each in a transaction: the next start goes on behind the last
     found, kept     they are in SQL, in their order; only now is it forgotten that the hub was restored
     honoured        the lane has the events, with the very receipt: it is owed no more
+
+What is in SQL is read for each lane behind its claim, since lanes move between workers: see `Owing.assigned`.
 """
 
 from __future__ import annotations
@@ -204,32 +206,52 @@ class Source:
 class Owing:
     """What HQ owes the centers of one worker: asked for each fetch, it is nearly always nothing."""
 
-    def __init__(
-        self,
-        source: Source | None = None,
-        centers: Mapping[str, Sequence[Owed]] | None = None,
-        bases: Mapping[int, Basis] | None = None,
-    ) -> None:
+    def __init__(self, source: Source | None = None) -> None:
         self._source = source
-        self._centers = {center: _Center(deque(ones)) for center, ones in (centers or {}).items() if ones}
-        self._bases = dict(bases or {})
+        self._centers: dict[str, _Center] = {}
+        self._bases: dict[int, Basis] = {}
+        self._given_up: dict[str, set[bytes]] = {}  # by center: notes that SQL has no more, though they were owed here
 
-    @classmethod
-    async def load(cls, source: Source) -> Owing:
-        """Return what the store has of it. Errors: as of the store; Fatal where the hq lane does not verify."""
-        kept = await source.store.owed.owed()
-        if not kept:
-            return cls(source)
-        sizes = await source.store.owed.sizes({one.center for one in kept})
+    async def assigned(self, centers: Collection[str]) -> None:
+        """Read what is owed to these centers, as SQL has it now: their lanes are ours, and read from their positions.
+
+        Another worker may have had them since, and have honoured what was owed, or heard of more. Called behind the
+        claim, so that nobody else comes to any of it any more. Where nothing is owed it is one query.
+        Errors: as of the store, and then all is as before; Fatal where the hq lane does not verify.
+        """
+        found = await self._read(centers)
+        for center in centers:
+            ones, before = found.get(center, []), self._centers.pop(center, None)
+            if before is not None:
+                gone = {one.note for one in before.owed} - {one.note for one in ones}
+                self._given_up.setdefault(center, set()).update(gone)
+            if ones:
+                self._centers[center] = _Center(deque(ones))
+        if not self._centers:
+            self._bases.clear()
+
+    async def _read(self, centers: Collection[str]) -> dict[str, list[Owed]]:
+        """Return what SQL has of it for these centers, and have the bases of it."""
+        if self._source is None or not (kept := await self._source.store.owed.owed(centers)):
+            return {}
         notes: dict[str, list[bytes]] = {}
         for one in kept:
             notes.setdefault(one.center, []).append(one.note)
-        chained = {center: owed(source.read(center, found), sizes) for center, found in notes.items()}
-        return cls(source, chained, await source.bases(one for ones in chained.values() for one in ones))
+        sizes = await self._source.store.owed.sizes(notes)
+        chained = {center: owed(self._source.read(center, found), sizes) for center, found in notes.items()}
+        await self._have_bases(self._source, [one for ones in chained.values() for one in ones])
+        return chained
+
+    async def _have_bases(self, source: Source, ones: Iterable[Owed]) -> None:
+        missing = [one for one in ones if one.receipt.basis not in self._bases]
+        if missing:
+            self._bases.update(await source.bases(missing))
 
     async def hear(self, center: str, records: Iterable[KafkaRecord]) -> None:
         """Keep what a center lends of HQ's receipts, where the ledger does not have them. Errors: as of the store."""
         notes = [record.value for record in records if record.headers and record.headers[0] == LENT and record.value]
+        given_up = self._given_up.get(center, ())  # read again behind a person's word, it is owed no more for that
+        notes = [note for note in notes if note not in given_up]
         if not notes or self._source is None:
             return
         known, sizes = self._centers.get(center), await self._source.store.owed.sizes([center])
@@ -241,14 +263,14 @@ class Owing:
         await self._source.store.owed.keep(
             [KeptReceipt(one.center, one.origin, one.receipt.last, one.note) for one in fresh]
         )
-        self._bases.update(await self._source.bases(fresh))
+        await self._have_bases(self._source, fresh)
         self._centers.setdefault(center, _Center(deque())).owed.extend(fresh)
         log.warning("receipts_lent", center=center, receipts=len(fresh))
 
     def part(self, reading: Reading, records: Sequence[KafkaRecord], tick: float) -> Part | None:
         """Return what of a center's records is to be taken next: all of them, where nothing is owed.
 
-        None: they are held back until more come, or a person has let HQ's log begin anew.
+        None: they are held back until more come; or it can't be come to, and they are read again once it is given up.
         """
         center = reading.intake.center
         known = self._centers.get(center)
@@ -273,10 +295,24 @@ class Owing:
             return Part(records, basis)
         return None if found.count is None else Part(records[: found.count], basis, one)
 
-    @property
-    def stuck(self) -> list[str]:
-        """The centers of which that is so."""
-        return [center for center, known in self._centers.items() if known.is_lost]
+    def owes(self, center: str) -> bool:
+        """Return whether a center is owed anything."""
+        return center in self._centers and bool(self._centers[center].owed)
+
+    def is_lost(self, center: str) -> bool:
+        """Return whether what comes next of a center can't be come to: nothing is read of it, and nothing held."""
+        return center in self._centers and self._centers[center].is_lost
+
+    async def given_up(self) -> set[str]:
+        """Return the lost centers whose next receipt SQL owes no more: a person has let HQ's log begin anew.
+
+        They are to be read again from their positions. Errors: as of the store.
+        """
+        lost = {center: known.owed[0].note for center, known in self._centers.items() if known.is_lost}
+        if not lost or self._source is None:
+            return set()
+        kept = {(one.center, one.note) for one in await self._source.store.owed.owed(lost)}
+        return {center for center, note in lost.items() if (center, note) not in kept}
 
     def honoured(self, center: str) -> None:
         """Go on to the next: this one is in the ledger."""
@@ -289,13 +325,14 @@ class Owing:
         """Note that what comes next of a center can't be come to."""
         known = self._centers[center]
         if not known.is_lost:
-            known.is_lost = True
+            known.is_lost, known.held = True, []
             one = known.owed[0].receipt
             log.error("receipt_not_come_to", center=center, origin=one.origin, first=one.first, last=one.last, why=why)
 
     def hold(self, center: str, records: Collection[KafkaRecord]) -> None:
-        """Hold records back until more of them have come."""
-        self._centers[center].held = list(records)
+        """Hold records back until more of them have come; none of a center that is lost: `cut` bounds how many."""
+        known = self._centers[center]
+        known.held = [] if known.is_lost else list(records)
 
     def take(self, center: str) -> list[KafkaRecord]:
         """Return what is held back of a center, which is nothing from then on."""
@@ -307,13 +344,9 @@ class Owing:
             del self._centers[center]
         return held
 
-    def forget_held(self, centers: Collection[str]) -> None:
-        """Forget what is held back of these centers: it is read again from their positions."""
+    def revoked(self, centers: Collection[str]) -> None:
+        """Forget what is held back of these centers, and that one is lost: whoever has them next reads it again."""
         for center in centers:
             self.take(center)
-
-    def forgive(self, center: str) -> None:
-        """Owe a center nothing more: a person has let HQ's log begin anew."""
-        known = self._centers[center]
-        known.owed.clear()
-        known.is_lost = False
+            if (known := self._centers.get(center)) is not None:
+                known.is_lost = False

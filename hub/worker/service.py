@@ -266,7 +266,7 @@ async def _take_in(
     await find_owed(settings.cluster, store, identity, centers, whole=restored)
     if restored:
         remove(noted)  # what there was to find is in SQL
-    return await Owing.load(Source(store, headquarters, identity, released))
+    return Owing(Source(store, headquarters, identity, released))
 
 
 def _keeping(

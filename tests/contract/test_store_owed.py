@@ -17,6 +17,8 @@ async def test_receipts_are_owed_until_the_ledger_has_them(hq: Hq) -> None:
     await store.keep([last, done])
     await store.keep([later, KeptReceipt("uz", center.origin, 5, b"other bytes")])
     assert await store.owed() == [last, later]
+    assert await store.owed(["uz", "tj"]) == [later]
+    assert await store.owed([]) == []
     assert await store.sizes(["uz", "kz"]) == {center.origin: 3}
     await hq.feed("uz", center.offers(2, first=70))
     assert await store.owed() == [last]

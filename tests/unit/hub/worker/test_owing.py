@@ -13,7 +13,7 @@ import pytest
 
 from hub.hq.bases import bases_at
 from hub.ledger.owed import NotAsSigned, Owed, honoured, owed, read_owed
-from hub.protocol.errors import Malformed
+from hub.protocol.errors import Malformed, Retriable
 from hub.protocol.note import sign_note
 from hub.protocol.receipt import Receipt
 from hub.protocol.record import CONTROL_HEADER
@@ -112,7 +112,7 @@ async def test_events_that_are_read_again_get_the_same_receipts(gone: Gone, coun
     """However fetches end: verdicts, entities and receipts are those of before, byte for byte."""
     await gone.after.store.owed.keep(gone.receipts)
     fetches = [gone.records[at : at + count] for at in range(0, len(gone.records), count)]
-    await taken(gone, await Owing.load(gone.source), fetches)
+    await taken(gone, Owing(gone.source), fetches)
     gone.is_as_before()
     assert await gone.after.store.owed.owed() == []
 
@@ -120,11 +120,11 @@ async def test_events_that_are_read_again_get_the_same_receipts(gone: Gone, coun
 async def test_receipts_survive_the_worker(gone: Gone) -> None:
     """A worker that ends in the middle leaves the rest to the next, which reads from the position in SQL."""
     await gone.after.store.owed.keep(gone.receipts)
-    await taken(gone, await Owing.load(gone.source), [gone.records[:4]])
+    await taken(gone, Owing(gone.source), [gone.records[:4]])
     done = size(gone.after, gone.center)
     assert 4 < done < gone.center.edge.size
     left = [r for r in gone.records if r.offset > gone.records[0].offset + done - 5]
-    await taken(gone, await Owing.load(gone.source), [left])
+    await taken(gone, Owing(gone.source), [left])
     gone.is_as_before()
 
 
@@ -134,23 +134,159 @@ async def test_receipts_that_an_office_lends_count_as_hqs_own(gone: Gone) -> Non
     forged = Sent(b"uz", gone.receipts[0].note.replace(b"basis", b"Basis"), lent[0].headers)
     first = gone.records[0].offset
     placed = [Sent(r.key, r.value, r.headers, first + n) for n, r in enumerate([forged, *lent, *lent, *gone.records])]
-    await taken(gone, await Owing.load(gone.source), [placed])
+    await taken(gone, Owing(gone.source), [placed])
     gone.is_as_before()
 
 
-async def test_other_events_wait_until_a_person_gives_the_receipts_up(gone: Gone) -> None:
-    """What does not come to the receipt that HQ signed is not judged; then it is, as any other."""
-    await gone.after.store.owed.keep(gone.receipts)
+def others(gone: Gone, count: int = 12) -> list[Sent]:
+    """Return other events at the places of those that HQ had receipted."""
     other = Center(offsets=iter(range(gone.records[0].offset - 4, 1000)))
     other.opened(3)
-    records = other.offers(12, first=70)
-    made = await taken(gone, await Owing.load(gone.source), [records])
-    assert size(gone.after, gone.center) == 4
+    return other.offers(count, first=70)
+
+
+def lent(gone: Gone, *behind: Sent) -> list[Sent]:
+    """Return the receipts as an office lends them, and what comes behind them."""
+    headers = ((CONTROL_HEADER, LENT_RECEIPT_KIND.encode()),)
+    records = [*(Sent(b"uz", one.note, headers) for one in gone.receipts), *behind]
+    return [Sent(r.key, r.value, r.headers, gone.records[0].offset + n) for n, r in enumerate(records)]
+
+
+async def test_other_events_wait_until_a_person_gives_the_receipts_up(gone: Gone) -> None:
+    """What does not come to the receipt that HQ signed is neither judged nor kept; then it is read again, and judged.
+
+    Nobody takes the lane for one that stands still: it is not read.
+    """
+    await gone.after.store.owed.keep(gone.receipts)
+    records, owing, seen = others(gone), Owing(gone.source), Seen()
+    made = consolidator(gone.after, seen, Clock(), owing=owing)
+    position = (await made.assign(["uz"]))["uz"]
+    for fetch in (records[:5], records[5:]):  # the second was fetched before the lane was paused
+        await made.handle("uz", fetch)
     await made.look_again()
+    assert (size(gone.after, gone.center), owing.take("uz"), made.positions()) == (4, [], {})
+    assert (seen.paused, seen.sought) == ({"uz"}, [])
+    assert await gone.after.store.owed.forget() == len(gone.receipts)
+    await made.look_again()
+    assert (seen.paused, seen.sought) == (set(), [("uz", position)])
+    await made.handle("uz", records)
+    assert size(gone.after, gone.center) == 16
+    await made.look_again()
+    assert len(seen.sought) == 1
+
+
+async def test_one_center_is_given_up_without_the_others(gone: Gone) -> None:
+    """What HQ still owes to another one holds up nobody else."""
+    await gone.after.store.owed.keep(gone.receipts)
+    await gone.after.store.owed.keep([KeptReceipt("kz", f"{IDENTITY.hub}/kz/0000abcd", 1, b"n")])
+    records = others(gone)
+    made = await taken(gone, Owing(gone.source), [records])
+    assert await gone.after.store.owed.forget([gone.center.origin]) == len(gone.receipts)
+    await made.look_again()
+    await made.handle("uz", records)
+    assert size(gone.after, gone.center) == 16
+    assert len(await gone.after.store.owed.owed()) == 1
+
+
+async def test_lent_receipts_that_were_given_up_are_owed_no_more_when_read_again(gone: Gone) -> None:
+    """They lie before the events: were they heard again, the lane would stand still for ever."""
+    records = lent(gone, *others(gone))
+    made = await taken(gone, Owing(gone.source), [records])
     assert size(gone.after, gone.center) == 4
     assert await gone.after.store.owed.forget() == len(gone.receipts)
     await made.look_again()
+    await made.handle("uz", records)
     assert size(gone.after, gone.center) == 16
+    assert await gone.after.store.owed.owed() == []
+
+
+async def test_what_is_held_back_for_a_receipt_is_bounded(gone: Gone) -> None:
+    """A center that sends its first event and then other things for ever, is not waited for without end."""
+    await gone.after.store.owed.keep(gone.receipts)
+    owing = Owing(gone.source)
+    made = await taken(gone, owing, [])
+    await made.handle("uz", gone.records[:1])
+    held = owing.take("uz")
+    owing.hold("uz", held)
+    assert (owing.is_lost("uz"), len(held)) == (False, 1)
+    filling = b"x" * (4 << 20)
+    for number in range(1, 40):
+        await made.handle("uz", [Sent(b"uz", filling, ((CONTROL_HEADER, b"?"),), gone.records[0].offset + number)])
+    assert (owing.is_lost("uz"), owing.take("uz"), size(gone.after, gone.center)) == (True, [], 4)
+
+
+async def test_receipts_that_another_worker_honoured_are_owed_no_more(gone: Gone) -> None:
+    """A lane that comes back finds what SQL has by then, though this worker knew of the receipts when it started."""
+    await gone.after.store.owed.keep(gone.receipts)
+    first = await taken(gone, Owing(gone.source), [])
+    await first.revoke(["uz"])
+    await (await taken(gone, Owing(gone.source), [gone.records])).revoke(["uz"])
+    gone.is_as_before()
+    done = size(gone.after, gone.center)
+    await first.assign(["uz"])
+    await first.handle("uz", gone.center.offers(2, first=90))
+    assert size(gone.after, gone.center) == done + 2
+
+
+async def test_receipts_that_another_worker_was_lent_are_owed_here(gone: Gone) -> None:
+    """They were read and are in SQL; whoever has the lane next gives them again, and signs no others."""
+    ours = await taken(gone, Owing(gone.source), [])
+    await ours.revoke(["uz"])
+    theirs = await taken(gone, Owing(gone.source), [lent(gone)])
+    await theirs.revoke(["uz"])
+    await ours.assign(["uz"])
+    behind = len(gone.receipts)
+    await ours.handle("uz", [Sent(r.key, r.value, r.headers, r.offset + behind) for r in gone.records])
+    gone.is_as_before()
+
+
+async def test_lane_that_comes_back_to_its_worker_goes_on(gone: Gone) -> None:
+    """What was held back is forgotten, and read again from the position in SQL."""
+    await gone.after.store.owed.keep(gone.receipts)
+    made = await taken(gone, Owing(gone.source), [gone.records[:4]])
+    done = size(gone.after, gone.center)
+    await made.revoke(["uz"])
+    await made.assign(["uz"])
+    await made.handle("uz", [r for r in gone.records if r.offset > gone.records[0].offset + done - 5])
+    gone.is_as_before()
+
+
+async def test_lane_is_read_again_though_what_is_owed_could_not_be_asked(
+    gone: Gone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look that fails at a busy database is done again by the next one."""
+    owing, seen = Owing(gone.source), Seen()
+    made = consolidator(gone.after, seen, Clock(), owing=owing)
+    position = (await made.assign(["uz"]))["uz"]
+    term, _ = (await gone.after.store.changes()).intakes["uz"]
+    await gone.after.store.set_status("uz", term, "waiting", "")
+
+    async def busy(_centers: object) -> None:
+        raise Retriable("busy")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(owing, "assigned", busy)
+        await made.look_again()
+    assert seen.sought == []
+    await made.look_again()
+    assert seen.sought == [("uz", position)]
+
+
+async def test_nothing_owed_costs_one_question_at_an_assignment(gone: Gone) -> None:
+    """It is asked at each rebalance, for thousands of lanes."""
+    asked: list[str] = []
+
+    class Asked:
+        def __getattr__(self, name: str) -> Any:
+            asked.append(name)
+            return getattr(gone.after.store.owed, name)
+
+    class Around:
+        owed = Asked()
+
+    source = Source(Around(), gone.after.headquarters, IDENTITY, RELEASED)  # type: ignore[arg-type]
+    await Owing(source).assigned([f"c{number}" for number in range(3_000)])
+    assert asked == ["owed"]
 
 
 async def test_basis_is_had_at_each_size_of_the_hq_lane(gone: Gone) -> None:
