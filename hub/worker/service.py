@@ -7,7 +7,6 @@ deadline covers the whole shutdown: stop taking, drain, close.
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import secrets
 import socket
@@ -58,6 +57,7 @@ from hub.worker.again import Kept
 from hub.worker.alive import SignOfLife, beside
 from hub.worker.checkpoint_topic import CheckpointTopic
 from hub.worker.clock import ComparedClock
+from hub.worker.collector import collect, spare_the_collector
 from hub.worker.consolidator import Consolidator
 from hub.worker.hearing import Hearing
 from hub.worker.hq_publication import HqPublication
@@ -93,18 +93,6 @@ class WorkerSettings(WorkerOptions):
     metrics: MetricsOptions = MetricsOptions()
     traces: TracesOptions = TracesOptions()
     publish: bool = Field(default=True, description="fill out.*, events and state.*; off only to measure the rest")
-
-
-def spare_the_collector() -> None:
-    """Let Python's cyclic collector look rarely, and not at what the process started with.
-
-    A fetch makes some ten thousand objects and frees them by reference count; by default the collector walks through
-    them and the cached entities dozens of times a fetch, for nothing: 7 of 75 µs an event. Cycles are still found,
-    at the latest when 200,000 objects have come and not gone.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(200_000, 10, 10)
 
 
 async def look(
@@ -226,6 +214,7 @@ async def run_worker(
                 ("look", look(consolidator, publisher, pulse, looked)),
                 ("centers", add_centers(settings.cluster, consolidator, app, centers)),
                 ("clock", clock.run()),
+                ("collector", collect()),
                 ("watchdog", watchdog.run()),
             ]
             if settings.publish:
