@@ -22,15 +22,16 @@ async def lend_receipts(answers: Answers, sender: Sender, first: int) -> None:
             return
 
 
-async def lend_log(database: Database, kept: Witnessed, sender: Sender, after: int, stood: Log) -> None:
+async def lend_log(database: Database, kept: Witnessed, sender: Sender, after: int, stood: Log) -> bool:
     """Send HQ the leaves between what its topic leads to and what we stand by, with its checkpoint.
 
-    An HQ of 0.2, which has never told its status, can't read them.
+    Returns whether all of them went out. An HQ of 0.2, which has never told its status, can't read them.
     """
     leaves = kept.leaves(after, stood.size) if hq_status(database) is not None else []
     for at in range(0, len(leaves), LENT_LEAVES_MAX):
         part = LentLog(after + at, tuple(leaves[at : at + LENT_LEAVES_MAX]), stood.note)
         if not await sender.send_control(LENT_LOG_KIND, part.to_bytes()):
-            return
+            return False
     if leaves:
         log.info("log_lent", after=after, size=stood.size)
+    return True

@@ -318,11 +318,12 @@ class WitnessReader:
         HQ may have gone back to an older copy of itself without knowing it, and it listens before it signs.
         """
         size, note = self._kept.newest_cosigned()
-        if self._reminds and (not size or await self._sender.send_control(COSIGNATURE_KIND, note)):
-            self._reminds = False
-            log.info("log_reminded", size=size)
-            if self._unmet_since is not None:
-                await lend_log(self._database, self._kept, self._sender, self._log.size, self._stood_by)
+        if not self._reminds or (size and not await self._sender.send_control(COSIGNATURE_KIND, note)):
+            return
+        log.info("log_reminded", size=size)
+        self._reminds = self._unmet_since is not None and not await lend_log(
+            self._database, self._kept, self._sender, self._log.size, self._stood_by
+        )
 
     async def _look_for_receipts(self, consumer: Consumer) -> None:
         """See that every receipt is in the log within its time, counted from when we could have seen it there."""

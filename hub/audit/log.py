@@ -65,6 +65,8 @@ class LogCheck:
         self.cosignatures = 0
         self.lost = 0  # leaves whose receipts HQ has no more, as a person has confirmed
         self._begun = 0
+        self._is_begun_signed = False
+        self._first_lost = 0
 
     def check(self, wanted: Iterable[Checkpoint] = ()) -> None:
         """Check all of it; `wanted` are checkpoints from elsewhere (a witness, a backup) that the log must contain."""
@@ -114,6 +116,9 @@ class LogCheck:
         for said in wanted:
             detail = f"the log has {expected} leaves, a checkpoint of size {said.size} was signed: it was rolled back"
             self.findings.add(What.CHECKPOINT_ROOT, "log_leaf", first=said.size, detail=detail)
+        if self.lost and not self._is_begun_signed:
+            detail = f"log_begun excuses {self.lost} leaves up to {self._begun}, a size of which HQ has signed nothing"
+            self._wrong(self._first_lost, detail)
         tiles.finish()
         self._strange()
         self._missing(logged)
@@ -144,6 +149,7 @@ class LogCheck:
         """Check one leaf; return the hash that its receipt gives, or the stored one where there is none."""
         stored = hashed if _is_hash(hashed) else leaf_hash(b"")
         if lane_id is None and last is None and _is_hash(hashed) and index < self._begun:
+            self._first_lost = index if not self.lost else self._first_lost
             self.lost += 1
             return stored
         if not isinstance(lane_id, int) or not isinstance(last, int) or note is None:
@@ -186,6 +192,7 @@ class LogCheck:
         size, note, edge, signed_at_us = row
         self.checkpoints += 1
         told = self._signed(size, note, signed_at_us)
+        self._is_begun_signed |= told is not None and size == self._begun
         if size != leaves:
             return trees  # its leaf is missing, and told
         kept = _edge(size, edge)

@@ -30,7 +30,9 @@ def _file(path: str, now: float) -> str | None:
         age = now - os.stat(path).st_mtime  # noqa: PTH116 - nothing else is imported for it
     except OSError as exc:
         return f"{path}: {exc.strerror}"
-    return None if age <= TOUCHED_WITHIN_S else f"{path}: touched {age:.0f} s ago"
+    if abs(age) <= TOUCHED_WITHIN_S:  # also ahead: of a clock that was set back nobody knows how long ago it was
+        return None
+    return f"{path}: touched {age:.0f} s ago" if age > 0 else f"{path}: touched {-age:.0f} s ahead of the clock"
 
 
 def _url(url: str) -> str | None:

@@ -27,6 +27,7 @@ from hub.base import files
 from hub.base.access import host_and_port
 from hub.base.durable import write
 from hub.base.output import as_json, note
+from hub.base.seldom import Seldom
 from hub.base.supervisor import Supervisor
 from hub.broker.datadir import DataDir
 from hub.broker.jars import fetch_jars
@@ -58,6 +59,7 @@ class Node:
         self._settings = settings or BrokerSettings()
         self._process: Process | None = None
         self._ready_file = self._dir.folder / READY
+        self._seldom = Seldom(log)
 
     @property
     def pid(self) -> int | None:
@@ -106,7 +108,7 @@ class Node:
         while (status := self._process.poll()) is None:
             await asyncio.sleep(WATCH_S)
             if asyncio.get_running_loop().time() - looked >= LOOK_EVERY_S:
-                if await self._answers():
+                if await self.answers():
                     self._say_ready()
                 looked = asyncio.get_running_loop().time()
         return status
@@ -155,13 +157,17 @@ class Node:
         self._process = spawn(command, self._dir.folder, cast("IO[bytes]", sys.stderr))
         self._dir.keep_process(self._process.pid)
 
-    async def _answers(self) -> bool:
-        options = self._member.security.client_options()
+    async def answers(self) -> bool:
+        """Return whether it lets in who logs in to it: False, with a word in the log, where we can't even try."""
         try:
+            options = self._member.security.client_options()
             connection = await create_conn(
                 *host_and_port(self._member.here), request_timeout_ms=int(ATTEMPT_S * 1000), **options
             )
         except (KafkaError, TimeoutError, OSError):
+            return False
+        except UsageError as exc:  # a file that can't be read now: Kafka has read its own, and goes on
+            self._seldom.warning("broker_not_asked", error=str(exc))
             return False
         connection.close()
         return True

@@ -21,7 +21,16 @@ from hub.kafka.memory import MemoryBroker
 from hub.protocol.keys import COSIGNATURE_ED25519, Signer, Verifier
 from hub.protocol.note import Note
 from hub.protocol.topics import CHECKPOINTS
-from hub.protocol.witness import ALARM_KIND, COSIGNATURE_KIND, Alarm, Cosigned, open_cosigned, witness_key_name
+from hub.protocol.witness import (
+    ALARM_KIND,
+    COSIGNATURE_KIND,
+    LENT_LOG_KIND,
+    Alarm,
+    Cosigned,
+    LentLog,
+    open_cosigned,
+    witness_key_name,
+)
 from tests.support.folder import HUB, OfficeFolder
 from tests.support.log import Published, TestLog
 
@@ -50,6 +59,10 @@ class Answers:
         for said in found:
             said.note.verify([KEY.verifier])
         return found
+
+    @property
+    def lent(self) -> list[LentLog]:
+        return [LentLog.from_bytes(value) for kind, value in self.said if kind == LENT_LOG_KIND]
 
     @property
     def alarms(self) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from connectors.cli.main import run_command
+from connectors.runtime import lending
 from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.schema import must_be_logged
@@ -21,9 +22,10 @@ from hub.protocol.moment import write_time
 from hub.protocol.note import Note, sign_note
 from hub.protocol.topics import CHECKPOINTS
 from hub.protocol.tree import leaf_hash
+from hub.protocol.witness import LENT_LOG_KIND
 from tests.support.folder import until
 from tests.support.log import Published, TestLog, leaf
-from tests.support.witnesses import Bench, publish, sizes
+from tests.support.witnesses import Answers, Bench, publish, sizes
 
 
 def text_of(record: Published) -> str:
@@ -186,6 +188,40 @@ async def test_witness_reminds_hq_of_what_its_log_does_not_reach_any_more(bench:
         bench.answers.is_linked = True  # what could not be told is told when the link is up
         await until(lambda: bool(bench.answers.said))
         assert bench.answers.said[0] == said
+
+
+async def test_leaves_that_did_not_go_out_are_lent_again(
+    bench: Bench, broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The link broke off between two parts: without the rest HQ's log would stand still; nobody else may have it."""
+    monkeypatch.setattr(lending, "LENT_LEAVES_MAX", 1)
+    monkeypatch.setattr(lending, "hq_status", lambda _database: "said once")
+    records = [bench.hq.append(leaf(n)) for n in range(4)]
+    await publish(broker, *records)
+    async with bench.running():
+        await until(lambda: sizes(bench) == [4])
+    broker.delete_topic(CHECKPOINTS)
+    broker.create_topic(CHECKPOINTS)
+    await publish(broker, records[0])
+    bench.answers = Breaking(at=2)
+    async with bench.running():
+        await until(lambda: len(bench.answers.lent) >= 4)
+        assert [part.after for part in bench.answers.lent] == [0, 1, 2, 3]
+
+
+class Breaking(Answers):
+    """A sender whose link is away for one part of the leaves that are lent."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self._at, self._parts = at, 0
+
+    async def send_control(self, kind: str, value: bytes) -> bool:
+        if kind == LENT_LOG_KIND:
+            self._parts += 1
+            if self._parts == self._at:
+                return False
+        return await super().send_control(kind, value)
 
 
 async def test_witness_of_a_lost_log_tells_it_after_a_while_and_goes_on_when_it_is_there(

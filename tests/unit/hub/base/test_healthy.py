@@ -52,6 +52,8 @@ def test_file_that_was_touched_lately_is_well(tmp_path: Path) -> None:
     touched = path.stat().st_mtime
     assert why_not(str(path), touched + TOUCHED_WITHIN_S - 1) is None
     assert "touched 30 s ago" in str(why_not(str(path), touched + 30))
+    # The clock was set back by an hour: whoever hangs now would be well for an hour.
+    assert "touched 3600 s ahead of the clock" in str(why_not(str(path), touched - 3600))
 
 
 def test_program_ends_with_what_it_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from structlog.testing import capture_logs
 
 from hub.base.durable import create_private
 from hub.broker.member import read_member
@@ -43,3 +44,13 @@ async def test_node_without_its_users_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="expected first users"):
         await Node(tmp_path / "data", read_member(path)).start()
     assert not (tmp_path / "data/log").exists()
+
+
+async def test_broker_lives_on_while_a_file_of_its_login_can_not_be_read(tmp_path: Path) -> None:
+    """Kafka has read its own: it is not ready for a while, and it is no reason to end it, nor its two neighbours."""
+    path = tmp_path / "member.yaml"
+    path.write_text(member_text(PLAN, 1), "utf-8")
+    node = Node(tmp_path / "data", read_member(path))
+    with capture_logs() as logs:
+        assert [await node.answers() for _ in range(3)] == [False] * 3
+    assert [told["event"] for told in logs] == ["broker_not_asked"]

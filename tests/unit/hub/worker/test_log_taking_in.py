@@ -142,6 +142,9 @@ async def test_lost_leaf_that_nobody_confirmed_is_found(gone: Gone) -> None:
     await rounds(notary(gone.without.store, gone.board, gone.clock, "second"), gone.clock)
     assert [what for what in findings(gone.without.database) if what.startswith("LOG")] == []
     await gone.without.store.close()
+    # Nor does a size excuse it of which HQ has signed nothing: such a row anybody can write.
+    edit(gone.without.database, "UPDATE log_begun SET size = 1000000")
+    assert "LOG_LEAF" in findings(gone.without.database)
     edit(gone.without.database, "DELETE FROM log_begun")
     assert "LOG_LEAF" in findings(gone.without.database)
 
