@@ -193,7 +193,7 @@ def test_backup_of_a_hub_at_a_server_is_restored_at_another(tmp_path: Path, caps
     (tmp_path / "site").mkdir()
     shutil.copytree(again / "keys", tmp_path / "site" / "keys")
     settle(tmp_path / "site", ["database:", f"  url: {postgres().url(database)}"])
-    status, _, err = hub_says(tmp_path / "site", capsys, "republish")
+    status, _, err = hub_says(tmp_path / "site", capsys, "center", "suspend", "uz", "--reason", "a test")
     assert (status, "was restored" in err) == (2, True), err
     in_thread(postgres().ask(database, "DELETE FROM restored"))  # as a worker does
     shutil.rmtree(again)

@@ -14,8 +14,9 @@ from hub.hq.folder import RESTORING, HubFolder
 from hub.hq.log import begin_anew
 from hub.hq.profile import Profile
 from hub.hq.restore import restore
-from hub.protocol.errors import Conflict, UsageError
+from hub.protocol.errors import Conflict, Fatal, UsageError
 from hub.store.owed_store import KeptReceipt
+from tests.support.peek import edit
 
 PASSPHRASE = b"correct horse battery"
 PROFILE = Profile(name="uz", country="UZ", direction="north", streams=("offer",))
@@ -125,3 +126,21 @@ def test_restore_that_begins_while_another_checks_finds_a_hub(backup: Path, tmp_
     with pytest.raises(Conflict, match="is not empty"):
         restore(folder, backup, PASSPHRASE, tell=tell)
     assert len(others) == 1
+
+
+def test_copy_that_cannot_be_noted_is_no_hub(where: HubFolder, tmp_path: Path) -> None:
+    """Without the note nothing is put in its place; it says which file could not be written."""
+
+    async def live() -> None:
+        async with where.headquarters():
+            pass
+
+    asyncio.run(live())
+    edit(where.database, "CREATE TRIGGER full BEFORE INSERT ON restored BEGIN SELECT RAISE(ABORT, 'disk full'); END")
+    back_up(where, tmp_path / "monday", PASSPHRASE)
+    folder = HubFolder(tmp_path / "again")
+    with pytest.raises(Fatal, match="can't be written: disk full"):
+        restore(folder, tmp_path / "monday", PASSPHRASE)
+    assert not folder.database.exists()
+    with pytest.raises(UsageError, match="was cut off here"):
+        folder.refuse_half_restored()

@@ -219,7 +219,7 @@ async def test_what_is_held_back_for_a_receipt_is_bounded(gone: Gone) -> None:
     made = await taken(gone, owing, [])
     await made.handle("uz", gone.records[:1])
     held = owing.take("uz")
-    owing.hold("uz", held)
+    await owing.hold("uz", held)
     assert (owing.is_lost("uz"), len(held)) == (False, 1)
     filling = b"x" * (4 << 20)
     for number in range(1, 40):
