@@ -75,6 +75,9 @@ def begin(
     reason: Annotated[
         str, typer.Option("--reason", help="Why what is missing can't be had again.", show_default=False)
     ],
+    all_of_it: Annotated[
+        bool, typer.Option("--all-of-it", help="Give up receipts, too, that may still come by themselves.")
+    ] = False,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
@@ -85,11 +88,15 @@ def begin(
     were, the witnesses go on, and events of which a receipt is lost get another one. It can't be undone: first look for
     a newer backup, and for brokers and offices that are only switched off.
 
-    Example: hub log begin 1042 --reason "the broker's disk is lost too"
+    Receipts that a restore found on HQ's topics come by themselves when their events are read again. While any may,
+    nothing is given up, and it says of which centers: wait. Of a center whose events are gone for good: --all-of-it.
+
+    Examples: hub log begin 1042 --reason "the broker's disk is lost too" ·
+    hub log begin 1042 --reason "uz and its broker are lost" --all-of-it
     """
     from hub.hq.log import begin_anew
 
-    forgotten = run_async(begin_anew(hub_folder(ctx, data_dir), size, reason))
+    forgotten = run_async(begin_anew(hub_folder(ctx, data_dir), size, reason, all_of_it=all_of_it))
     if json:
         as_json({"size": size, "receipts_given_up": forgotten})
     else:

@@ -8,7 +8,7 @@ hub.yaml         its settings, where it has any of its own (hub.hq.settings)
 worker.json      what the last worker that got ready was told: its broker's address, and never a secret
 worker.log       what the worker of `hub up` printed
 restoring/       while `hub restore` is at work, or was cut off: then there is no hub here
-restored.json    since `hub restore`, until a worker has taken in what HQ had signed beyond the backup
+restore.lock     held by the `hub restore` that is at work
 
 What opens a database is imported where it is needed: `hub --help` needs none of it.
 """
@@ -95,9 +95,9 @@ class HubFolder:
         return self.data_dir / "worker.json"
 
     @property
-    def restored_file(self) -> Path:
-        """There as long as a restored hub has not taken in what came after its backup."""
-        return self.data_dir / "restored.json"
+    def restore_lock(self) -> Path:
+        """Held by whoever restores into this folder."""
+        return self.data_dir / "restore.lock"
 
     def refuse_half_restored(self) -> None:
         """Return unless a restore into this folder was cut off. Errors: UsageError with the remedy."""
@@ -107,20 +107,6 @@ class HubFolder:
             raise UsageError(
                 f"{self.data_dir}: a restore was cut off here, or is at work, so there is no hub yet: run the same "
                 "`hub restore` again, which begins anew"
-            )
-
-    def _refuse_unheard(self) -> None:
-        """Return unless a restored hub has not taken in yet what came after its backup: its own lane may be in that.
-
-        Errors: UsageError with the remedy.
-        """
-        from hub.protocol.errors import UsageError
-
-        if files.kind_at(self.restored_file) is not None:
-            raise UsageError(
-                f"{self.data_dir} was restored, and no worker has read yet what HQ had said since its backup: HQ would "
-                "say it a second time, and otherwise. Start the hub (`hub up` or `hub worker`), and try again when "
-                "`hub status` shows it at work"
             )
 
     def cluster(self, settings: HubSettings, bootstrap: str | None = None) -> Cluster | None:
@@ -216,9 +202,10 @@ class HubFolder:
 
     @asynccontextmanager
     async def store(self) -> AsyncIterator[SqlStore]:
-        """Yield the store of a hub that is there. Errors: those of `reads`."""
+        """Yield the store of a hub that is there. Errors: those of `reads`; UsageError for a half restored one."""
         from hub.store.opener import open_store
 
+        self.refuse_half_restored()
         self.reads().close()
         store = await open_store(self.place())
         try:
@@ -258,7 +245,10 @@ class HubFolder:
 
     @asynccontextmanager
     async def headquarters(self) -> AsyncIterator[tuple[Store, Headquarters]]:
-        """Yield the store and the writer of the hq lane. Errors: UsageError when there are no keys here."""
+        """Yield the store and the writer of the hq lane.
+
+        Errors: UsageError when there are no keys here; when HQ was restored, and has not heard itself yet.
+        """
         from hub.hq.headquarters import Headquarters
         from hub.hq.identity import load_identity
         from hub.hq.saying import again
@@ -266,12 +256,28 @@ class HubFolder:
         from hub.store.released import released_schemas
 
         self.refuse_half_restored()
-        self._refuse_unheard()
         identity = load_identity(self.keys)
         store = await open_store(self.place())
         try:
+            await refuse_unheard(store)
             headquarters = Headquarters(store, identity, released_schemas())
             await again(headquarters.prepare)
             yield store, headquarters
         finally:
             await store.close()
+
+
+async def refuse_unheard(store: Store) -> None:
+    """Return unless a restored hub has not taken in yet what came after its backup: its own lane may be in that.
+
+    It stands in the database, which commands and workers share wherever their folders are.
+    Errors: UsageError with the remedy.
+    """
+    from hub.protocol.errors import UsageError
+
+    if await store.owed.is_unheard():
+        raise UsageError(
+            "this hub was restored, and no worker has read yet what HQ had said since its backup: HQ would say it a "
+            "second time, and otherwise. Start the hub (`hub up` or `hub worker`), and try again when `hub status` "
+            "shows it at work"
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from hub.hq.folder import HubFolder
+from hub.hq.folder import HubFolder, refuse_unheard
 from hub.ledger.halt import Why
 from hub.protocol.errors import Conflict, NotFound, UsageError
 from hub.protocol.proof import EXTRA_BYTES_MAX, TlogProof
@@ -34,15 +34,34 @@ def checkpoint(where: HubFolder, size: int | None = None, *, believed: bool = Fa
     return found
 
 
-async def begin_anew(where: HubFolder, size: int, reason: str) -> int:
+async def begin_anew(where: HubFolder, size: int, reason: str, *, all_of_it: bool = False) -> int:
     """Let HQ's log go on behind `size` without what can't be had again; return how many receipts are given up.
 
-    Only what a person confirms in these words is ever lost: the size has to be the one that the log stands still for.
-    Errors: NotFound where there is no hub; Conflict where nothing is missing, or the log stands still for another size.
+    Only what a person confirms in these words is ever lost: the size has to be the one that the log stands still for,
+    and what may still come by itself is given up only with `all_of_it`.
+    Errors: NotFound where there is no hub; Conflict where nothing is missing, the log stands still for another size, or
+    receipts may still come; UsageError where a restore is not done, or no worker has heard yet what HQ had signed.
     """
     if not is_line(reason):
         raise UsageError(f"--reason: expected one line of at most {LINE_BYTES_MAX} bytes")
-    found = standing(where)
+    where.refuse_half_restored()
+    async with where.store() as store:
+        await refuse_unheard(store)
+        _refuse_size(standing(where), size)
+        begun = await store.owed.begin_log(size, reason, datetime.now(UTC), all_of_it=all_of_it)
+    if begun.awaited:
+        named = ", ".join(f"{center} {count}" for center, count in sorted(begun.awaited.items()))
+        raise Conflict(
+            f"receipts that may still come by themselves, by center: {named[:300]}. HQ comes to them when it reads "
+            "those centers' events, so let the worker and the centers' connectors run, and look at `hub log status`: "
+            "while their number falls, wait. Nothing was given up; --all-of-it gives these up too, for good"
+        )
+    # From here on a worker takes the log in with what is lost; and judges anew what it had held back.
+    return begun.given_up
+
+
+def _refuse_size(found: LogStanding, size: int) -> None:
+    """Return if there is something to give up, and it is behind this size. Errors: Conflict."""
     halt = found.rolled_back
     if halt is None and not found.owed:
         raise Conflict("HQ's log lacks nothing: there is nothing to give up")
@@ -51,10 +70,6 @@ async def begin_anew(where: HubFolder, size: int, reason: str) -> int:
     wanted = int(halt.values["size"]) if halt is not None else found.size
     if size != wanted:
         raise Conflict(f"the newest checkpoint that was signed is of size {wanted}, and you have named {size}")
-    async with where.store() as store:
-        await store.owed.begin_log(size, reason, datetime.now(UTC))
-        # From here on a worker takes the log in with what is lost; and judges anew what it had held back.
-        return await store.owed.forget()
 
 
 def prove(where: HubFolder, lane: str, sequence: int) -> TlogProof:

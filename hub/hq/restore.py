@@ -2,26 +2,30 @@
 
     checked     manifest, digests, every page of the database, the passphrase, the hub's name in all of them
     written     into DATA/restoring, from where database, settings and keys are moved to their places, the keys last
-    filled      a database at a server, where hub.yaml or the environment names one: it must have no row yet
-    noted       DATA/restored.json: since when, and how far the backup went
+    noted       in the database that was written there, that HQ has to hear itself: before anybody else has it
+    filled      a database at a server, where hub.yaml or the environment names one, with that note in it: it must have
+                no row yet, or be the very one that a restore of this backup has filled
 
 What is true if the process dies: while DATA/restoring is there no command takes the folder for a hub
 (`HubFolder.refuse_half_restored`), and the next `hub restore` begins anew. A worker that starts on the restored hub
-takes in what HQ had signed beyond it, before it signs anything (docs/adr/0038).
+takes in what HQ had signed beyond it, before it signs anything (docs/adr/0038). One restore at a time is at work in a
+folder, as long as it holds DATA/restore.lock.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from hub.base import files
 from hub.base.durable import disk_errors, sync_folder, write
+from hub.base.lock import HeldError, Lock, find_holder
 from hub.hq.backup import CHUNK, DATABASE, KEYS, Manifest, Tell, digest, read_manifest, tell_nobody
 from hub.hq.folder import RESTORING, HubFolder
 from hub.hq.identity import load_identity
@@ -29,8 +33,7 @@ from hub.hq.pulse import worker_standing
 from hub.hq.sealed_keys import SEALED_BYTES_MAX, SETTINGS, Kept, unseal
 from hub.hq.settings import read_settings
 from hub.protocol.errors import Conflict, UsageError
-from hub.protocol.moment import write_time
-from hub.store.backup_copy import check_copy, check_revision, put_at
+from hub.store.backup_copy import check_copy, check_revision, note_restored, put_at
 
 # What may lie in the folder already: a broker that has survived has what HQ takes in, and these are no part of a hub.
 _MAY_STAY: Final = frozenset({"broker", "worker.json", "worker.log", RESTORING})
@@ -40,11 +43,35 @@ def restore(
     where: HubFolder, source: Path, passphrase: bytes, keys_from: Path | None = None, tell: Tell = tell_nobody
 ) -> Manifest:
     """Put a hub back as it was in a backup. Errors: Conflict, UsageError, each with the remedy; Fatal for the disk."""
+    if (holder := find_holder(where.restore_lock)) is not None:
+        raise _at_work(where, holder)
     _refuse_a_hub(where)
     manifest, kept = check_backup(source, passphrase, keys_from, tell)
     with disk_errors(where.data_dir, "and no hub was restored: run the same command again"):
-        _write(where, source, kept, manifest, tell)
+        files.make_folder(where.data_dir, files.PRIVATE_FOLDER)
+        with _alone(where):
+            _refuse_a_hub(where)  # another one may have been at work meanwhile
+            _write(where, source, kept, manifest, tell)
     return manifest
+
+
+@contextmanager
+def _alone(where: HubFolder) -> Iterator[None]:
+    """Let nobody else restore into this folder. Errors: Conflict where somebody does; OSError."""
+    lock = Lock(where.restore_lock)
+    try:
+        lock.acquire()
+    except HeldError as exc:
+        raise _at_work(where, exc.holder) from exc
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _at_work(where: HubFolder, holder: int | None) -> Conflict:
+    who = f"process {holder}" if holder else "another process"
+    return Conflict(f"a `hub restore` into {where.data_dir} is at work ({who}): wait for it, or end it, and try again")
 
 
 def check_backup(
@@ -89,7 +116,7 @@ def _refuse_a_hub(where: HubFolder) -> None:
         raise Conflict(f"a worker of {where.data_dir} is {state}: stop the hub first")
     is_ours = RESTORING in names  # what a restore that was cut off has moved to its place
     there = sorted(
-        names - _MAY_STAY - ({SETTINGS, DATABASE, "keys", where.restored_file.name, *_BESIDE} if is_ours else set())
+        names - _MAY_STAY - {where.restore_lock.name} - ({SETTINGS, DATABASE, "keys", *_BESIDE} if is_ours else set())
     )
     if there:
         raise Conflict(
@@ -103,7 +130,6 @@ _BESIDE: Final = (f"{DATABASE}-wal", f"{DATABASE}-shm")
 
 def _write(where: HubFolder, source: Path, kept: Kept, manifest: Manifest, tell: Tell) -> None:
     root, stage = where.data_dir, where.data_dir / RESTORING
-    files.make_folder(root, files.PRIVATE_FOLDER)
     if files.kind_at(stage) is not None:  # an earlier one was cut off: what it has written is written again
         shutil.rmtree(stage)
         shutil.rmtree(where.own_keys, ignore_errors=True)
@@ -115,11 +141,10 @@ def _write(where: HubFolder, source: Path, kept: Kept, manifest: Manifest, tell:
     for name, data in kept.items():
         write(stage / name, data, mode=files.PRIVATE)
     load_identity(stage / "keys")  # they fit together, or nothing is put in place
+    note_restored(stage / DATABASE, manifest.made_at)
     server = read_settings(stage, where.environment).settings.database.server()
     if server is not None:
         put_at(server, stage / DATABASE)
-    noted = {"restored_at": write_time(datetime.now(UTC)), "made_at": write_time(manifest.made_at)}
-    write(where.restored_file, json.dumps({**noted, "log_size": manifest.facts.log_size}).encode(), mode=files.PRIVATE)
     for name in (*([] if server else [DATABASE]), *([SETTINGS] if SETTINGS in kept else []), "keys"):
         files.move(stage / name, root / name, root)
     sync_folder(root)

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Final
 
 from hub.base import files
-from hub.protocol.errors import Fatal, NotFound, Retriable, UsageError
-from hub.protocol.moment import from_us
+from hub.protocol.errors import Conflict, Fatal, NotFound, Retriable, UsageError
+from hub.protocol.moment import from_us, to_us
 from hub.store.postgres_server import Server
 from hub.store.sqlite_open import open_database
 from hub.store.sqlite_query import BUSY_MS
@@ -73,17 +73,40 @@ def copy_of(place: Path | Server, target: Path, tell: Tell = _nobody) -> None:
     asyncio.run(mirror(place, target, told))
 
 
+def note_restored(copy: Path, made_at: datetime) -> None:
+    """Note in a copy that it is put back, from a backup of then: whoever opens it knows that HQ has to hear itself.
+
+    A copy that an older release made is brought up to date. Errors: Fatal.
+    """
+    try:
+        with closing(open_database(copy)) as db:
+            db.execute("BEGIN")
+            db.execute("DELETE FROM restored")
+            db.execute("INSERT INTO restored(made_at_us) VALUES (?)", (to_us(made_at),))
+            db.execute("COMMIT")
+    except sqlite3.Error as exc:
+        raise Fatal(f"{copy}: can't be written: {exc}") from exc
+
+
 def put_at(server: Server, copy: Path) -> None:
     """Fill a database at a server, which has no row yet, with what a copy holds: all of it, or nothing.
 
-    Errors: Conflict where there are rows; Retriable while the server is away; Fatal.
+    One that has the very rows of the copy was filled by a restore that broke off behind that, and is left as it is.
+    Errors: Conflict where there are others; Retriable while the server is away; Fatal.
     """
-    from hub.store.copying import fill  # noqa: PLC0415 - a hub in SQLite has no driver for it
+    from hub.store.copying import HasRows, fill, postgres_proofs, sqlite_proofs  # noqa: PLC0415 - it has a driver
     from hub.store.postgres_open import bring_up_to_date  # noqa: PLC0415
 
-    open_database(copy).close()  # a copy that an older release made is brought up to date
     bring_up_to_date(server).refuse_others(server.location)
-    asyncio.run(fill(copy, server))
+    try:
+        asyncio.run(fill(copy, server))
+    except HasRows as exc:
+        if asyncio.run(postgres_proofs(server)) != sqlite_proofs(copy):
+            raise Conflict(
+                f"{server.location} has rows in {exc.table} already, and not just those of this backup: name a "
+                "database without any. If a restore that broke off has filled it: stop what uses it, drop it, make it "
+                "again, and run the same command again"
+            ) from exc
 
 
 def copy_database(source: Path, target: Path, tell: Tell = _nobody) -> None:

@@ -44,6 +44,14 @@ class Proof:
     digest: str
 
 
+class HasRows(Conflict):
+    """A database that was to be filled has rows already."""
+
+    def __init__(self, location: str, table: str) -> None:
+        self.table = table
+        super().__init__(f"{location} has rows in {table} already: name a database without any")
+
+
 def _untold(_table: str, _rows: int) -> None:
     """Tell nobody."""
 
@@ -226,7 +234,7 @@ async def fill(path: Path, server: Server, told: Told = _untold) -> None:
     async with at_server(server) as db, db.transaction():
         for table in METADATA.sorted_tables:
             if await db.fetchval(f"SELECT EXISTS (SELECT 1 FROM {table.name})"):  # noqa: S608
-                raise Conflict(f"{server.location} has rows in {table.name} already: name a database without any")
+                raise HasRows(server.location, table.name)
         with _reading(path) as read:
             for table in METADATA.sorted_tables:
                 await _fill(db, read, table, told)

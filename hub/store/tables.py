@@ -274,8 +274,12 @@ OWED: Final = Table(
     Column("origin", TEXT, nullable=False),
     Column("last", BigInteger, nullable=False),
     Column("note", LargeBinary, nullable=False),
+    Column("why", TEXT),  # why a worker could not come to what is owed of its center; NULL: it may come by itself
     UniqueConstraint("origin", "last"),
 )
+
+# That the database was put back from a backup of then, and no worker has read yet what HQ had signed beyond it.
+RESTORED: Final = Table("restored", METADATA, Column("made_at_us", BigInteger, primary_key=True, autoincrement=False))
 
 # Leaves of HQ's log that it has signed and whose receipts it has no more: each of a log that a person had begin anew.
 LOG_LOST: Final = Table(

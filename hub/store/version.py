@@ -14,11 +14,11 @@ from hub.base.release import release
 from hub.protocol.errors import UsageError
 from hub.store.moved import MOVED, MOVED_AWAY
 
-HEAD: Final = "0013"
+HEAD: Final = "0014"
 # The oldest version whose programs read and write rightly what stands in the tables of HEAD, and the release that
 # brought it. A migration that only adds what older programs need not know leaves both as they are: a table, an index,
 # a column that has a default or may be empty. Any other one sets both to its own.
-COMPATIBLE_SINCE: Final = "0013"
+COMPATIBLE_SINCE: Final = "0014"
 SINCE_RELEASE: Final = "0.3.0"
 
 TABLE: Final = "alembic_version"

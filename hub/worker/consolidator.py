@@ -304,7 +304,7 @@ class Consolidator:
                 self._owing.lose(center, "its events get other verdicts now")
                 part = None
             if part is None:
-                self._owing.hold(center, waiting)
+                await self._owing.hold(center, waiting)
                 if self._owing.is_lost(center):
                     self.lanes.pause(center)  # nothing is kept of it: its position in SQL stands before all of this
                 return

@@ -17,6 +17,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import structlog
@@ -30,6 +31,7 @@ from hub.domain.hq_lane import HqStretch
 from hub.hq.bases import bases_at
 from hub.hq.headquarters import Headquarters
 from hub.hq.identity import Identity
+from hub.hq.saying import again
 from hub.kafka.cluster import Cluster
 from hub.kafka.ends import topic_ends
 from hub.ledger.basis import Basis
@@ -47,6 +49,7 @@ from hub.store.store import Store
 
 DEADLINE_S: Final = 20.0
 FETCH_MS: Final = 500
+TAKE_IN_TRIES: Final = 50
 LENT: Final = (CONTROL_HEADER, LENT_RECEIPT_KIND.encode())
 LENT_LOG: Final = (CONTROL_HEADER, LENT_LOG_KIND.encode())
 LENT_LOOK_BACK: Final = 20_000  # offsets, of each center's topic
@@ -112,10 +115,11 @@ async def take_in_lane(cluster: Cluster, store: Store, headquarters: Headquarter
         place = position(dict(record.headers))
         if place is not None and place[0] == lane.origin.rpartition("/")[2] and place[1] > lane.size:
             held[place[1]] = record
-    before = lane.size
+    before = reached = lane.size
     for stretch in _stretches(held, lane.size):
+        reached += len(stretch.events)
         try:
-            await headquarters.take_in(stretch)
+            await again(partial(_append, headquarters, stretch, reached), TAKE_IN_TRIES)
         except (Malformed, NotAsSigned) as exc:
             log.warning("hq_lane_not_taken_in", size=(await headquarters.lane.read()).size, error=str(exc))
             break
@@ -123,6 +127,20 @@ async def take_in_lane(cluster: Cluster, store: Store, headquarters: Headquarter
     if taken:
         log.warning("hq_lane_taken_in", events=taken, size=before + taken)
     return taken
+
+
+async def _append(headquarters: Headquarters, stretch: HqStretch, reached: int) -> None:
+    """Append a stretch that ends at `reached`, unless a worker that starts beside this one has done it.
+
+    Errors: as of `Headquarters.take_in`; Retriable where the other one writes just now.
+    """
+    if (await headquarters.lane.read()).size >= reached:
+        return
+    try:
+        await headquarters.take_in(stretch)
+    except (Malformed, NotAsSigned):
+        if (await headquarters.lane.read()).size < reached:  # else it was done between the two
+            raise
 
 
 def _stretches(held: Mapping[int, Record], size: int) -> Iterable[HqStretch]:
@@ -180,6 +198,7 @@ class _Center:
     owed: deque[Owed]
     held: list[KafkaRecord] = field(default_factory=list)
     is_lost: bool = False
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +239,8 @@ class Owing:
         Errors: as of the store, and then all is as before; Fatal where the hq lane does not verify.
         """
         found = await self._read(centers)
+        if found and self._source is not None:
+            await self._source.store.owed.lost(found, None)  # read again, it may be come to now
         for center in centers:
             ones, before = found.get(center, []), self._centers.pop(center, None)
             if before is not None:
@@ -325,14 +346,19 @@ class Owing:
         """Note that what comes next of a center can't be come to."""
         known = self._centers[center]
         if not known.is_lost:
-            known.is_lost, known.held = True, []
+            known.is_lost, known.why, known.held = True, why, []
             one = known.owed[0].receipt
             log.error("receipt_not_come_to", center=center, origin=one.origin, first=one.first, last=one.last, why=why)
 
-    def hold(self, center: str, records: Collection[KafkaRecord]) -> None:
-        """Hold records back until more of them have come; none of a center that is lost: `cut` bounds how many."""
+    async def hold(self, center: str, records: Collection[KafkaRecord]) -> None:
+        """Hold records back until more of them have come: `cut` bounds how many.
+
+        None of a center that is lost: SQL is told why, for the person who may give it up. Errors: as of the store.
+        """
         known = self._centers[center]
         known.held = [] if known.is_lost else list(records)
+        if known.is_lost and self._source is not None:
+            await self._source.store.owed.lost([center], known.why)
 
     def take(self, center: str) -> list[KafkaRecord]:
         """Return what is held back of a center, which is nothing from then on."""

@@ -22,8 +22,6 @@ from pydantic import Field, InstanceOf
 
 from hub.base.clients import CLOSE_S, GIVE_UP_S
 from hub.base.ending import Ends, ends_by_itself, telling
-from hub.base.files import is_file as is_there
-from hub.base.files import remove
 from hub.base.metrics.book import Book
 from hub.base.metrics.options import MetricsOptions
 from hub.base.traces.options import TracesOptions
@@ -247,14 +245,13 @@ async def _take_in(
 
     Nearly always there is nothing of either: it is so after a restore. Errors: as of `take_in_lane` and `find_owed`.
     """
-    noted = HubFolder(settings.data_dir).restored_file
-    restored = is_there(noted)
+    restored = await store.owed.is_unheard()
     await take_in_lane(settings.cluster, store, headquarters, whole=restored)
     registry = (await headquarters.basis()).registry
     centers = sorted(center for center in registry.centers if is_center_id(center) and center != HQ)
     await find_owed(settings.cluster, store, identity, centers, whole=restored)
     if restored:
-        remove(noted)  # what there was to find is in SQL
+        await store.owed.heard()  # what there was to find is in SQL
     return Owing(Source(store, headquarters, identity, released))
 
 

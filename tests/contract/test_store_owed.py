@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.store.owed_store import KeptReceipt
+from hub.store.owed_store import Begun, KeptReceipt
 from tests.support.center import NOW, Center
 from tests.support.hq import Hq
 
@@ -43,3 +43,24 @@ async def test_log_that_begins_anew_is_confirmed_once_for_a_size(hq: Hq) -> None
     await store.begin_log(7, "another", NOW)
     await store.begin_log(9, "the broker", NOW)
     assert await store.log_begun() == 9
+
+
+async def test_log_begins_anew_and_forgets_together_what_nobody_comes_to(hq: Hq) -> None:
+    """While one may be come to by itself neither is done; a center that is read again may be."""
+    store = hq.store.owed
+    await store.keep([KeptReceipt(center, f"h/{center}/0000abcd", 1, b"n") for center in ("uz", "kz")])
+    await store.lost(["uz"], "other events have come")
+    assert await store.begin_log(9, "the disk", NOW) == Begun(0, {"kz": 1})
+    assert (await store.log_begun(), len(await store.owed())) == (0, 2)
+    await store.lost(["kz"], "the same")
+    await store.lost(["uz"], None)
+    assert await store.begin_log(9, "the disk", NOW) == Begun(0, {"uz": 1})
+    assert await store.begin_log(9, "the disk", NOW, all_of_it=True) == Begun(2, {})
+    assert (await store.log_begun(), await store.owed()) == (9, [])
+
+
+async def test_database_is_unheard_until_a_worker_has_heard(hq: Hq) -> None:
+    """One that was never restored is not; to say it again changes nothing."""
+    assert not await hq.store.owed.is_unheard()
+    await hq.store.owed.heard()
+    assert not await hq.store.owed.is_unheard()

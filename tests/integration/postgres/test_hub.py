@@ -15,7 +15,7 @@ import pytest
 from hub.broker.embedded import EmbeddedKafka
 from hub.cli.main import run_command
 from hub.cli.options import Settings
-from hub.hq.folder import HubFolder
+from hub.hq.folder import RESTORING, HubFolder
 from hub.protocol.receipt import Receipt
 from hub.store.copying import fill, mirror, postgres_proofs, sqlite_proofs
 from hub.store.version import COMPATIBLE_SINCE, HEAD
@@ -176,7 +176,26 @@ def test_backup_of_a_hub_at_a_server_is_restored_at_another(tmp_path: Path, caps
     assert hub_says(again, capsys, "status")[0] != 0
 
     database = in_thread(postgres().create())
-    status = run_command(restore, Settings(again, environment={"HUB_DATABASE_URL": postgres().url(database)}))
+    at_server = {"HUB_DATABASE_URL": postgres().url(database)}
+    status = run_command(restore, Settings(again, environment=at_server))
     assert status == 0, capsys.readouterr().err
     assert not (again / "hub.sqlite3").exists()
-    assert in_thread(postgres_proofs(postgres().server(database))) == sqlite_proofs(tmp_path / "copy" / "hub.sqlite3")
+    there = in_thread(postgres_proofs(postgres().server(database)))
+    backed_up = sqlite_proofs(tmp_path / "copy" / "hub.sqlite3")
+    assert {name for name in there if there[name] != backed_up[name]} == {"restored"}
+
+    # It breaks off behind the filling: the same command goes on with what it filled, and with nothing else.
+    shutil.rmtree(again / "keys")
+    (again / RESTORING).mkdir()
+    assert run_command(restore, Settings(again, environment=at_server)) == 0, capsys.readouterr().err
+    assert (again / "keys" / "hub.name").exists()
+    # Another folder's commands find out from the database that no worker has heard yet what HQ had said.
+    (tmp_path / "site").mkdir()
+    shutil.copytree(again / "keys", tmp_path / "site" / "keys")
+    settle(tmp_path / "site", ["database:", f"  url: {postgres().url(database)}"])
+    status, _, err = hub_says(tmp_path / "site", capsys, "center", "suspend", "uz", "--reason", "a test")
+    assert (status, "was restored" in err) == (2, True), err
+    in_thread(postgres().ask(database, "DELETE FROM restored"))  # as a worker does
+    shutil.rmtree(again)
+    status = run_command(restore, Settings(again, environment=at_server))
+    assert (status, "drop it, make it again" in capsys.readouterr().err) == (2, True)

@@ -36,6 +36,7 @@ UNCOVERED: Final[dict[str, dict[str, str]]] = {
     "said_late": {"*": "which states went out too late: they are said again from the ledger, which is checked"},
     "tenure": {"*": "under which term HQ's own lane is published"},
     "owed": {"*": "receipts that HQ has to come to again: each is signed, and one that is not is worth nothing"},
+    "restored": {"*": "that HQ has to hear itself: see tests/unit/hub/hq/test_restored.py"},
     "log_lost": {
         "*": "leaves without receipts: checkpoints are of them, see tests/unit/hub/worker/test_log_taking_in.py"
     },

@@ -19,8 +19,8 @@ from hub.protocol.receipt import Receipt
 from hub.protocol.record import CONTROL_HEADER
 from hub.protocol.witness import LENT_RECEIPT_KIND
 from hub.store.backup_copy import copy_database
-from hub.store.owed_store import KeptReceipt
-from hub.worker.owing import Owing, Source
+from hub.store.owed_store import Begun, KeptReceipt
+from hub.worker.owing import Owing, Source, _append
 from tests.support.center import NOW, RELEASED, Center, Sent
 from tests.support.consolidator import Clock, Seen, consolidator, size
 from tests.support.hq import IDENTITY, Hq
@@ -166,13 +166,25 @@ async def test_other_events_wait_until_a_person_gives_the_receipts_up(gone: Gone
     await made.look_again()
     assert (size(gone.after, gone.center), owing.take("uz"), made.positions()) == (4, [], {})
     assert (seen.paused, seen.sought) == ({"uz"}, [])
-    assert await gone.after.store.owed.forget() == len(gone.receipts)
+    # The person who gives them up has no need to say that they might come: a worker has said that they don't.
+    assert await gone.after.store.owed.begin_log(1, "a test", NOW) == Begun(len(gone.receipts), {})
     await made.look_again()
     assert (seen.paused, seen.sought) == (set(), [("uz", position)])
     await made.handle("uz", records)
     assert size(gone.after, gone.center) == 16
     await made.look_again()
     assert len(seen.sought) == 1
+
+
+async def test_stretch_of_the_hq_lane_that_another_worker_has_taken_in_is_passed_over(gone: Gone) -> None:
+    """Two that start at once on a restored hub: who comes second goes on behind it, and ends with all of it."""
+    lane = gone.after.headquarters.lane
+    before = await lane.read()
+    (stretch,) = (await gone.before.store.hq_lane(before.size - 1)).stretches[-1:]
+    await _append(gone.after.headquarters, stretch, before.size)
+    assert (await lane.read()).size == before.size
+    with pytest.raises(Malformed):  # what is not there, and does not follow, is refused as before
+        await _append(gone.after.headquarters, stretch, before.size + 1)
 
 
 async def test_one_center_is_given_up_without_the_others(gone: Gone) -> None:
@@ -207,7 +219,7 @@ async def test_what_is_held_back_for_a_receipt_is_bounded(gone: Gone) -> None:
     made = await taken(gone, owing, [])
     await made.handle("uz", gone.records[:1])
     held = owing.take("uz")
-    owing.hold("uz", held)
+    await owing.hold("uz", held)
     assert (owing.is_lost("uz"), len(held)) == (False, 1)
     filling = b"x" * (4 << 20)
     for number in range(1, 40):
