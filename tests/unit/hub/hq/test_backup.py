@@ -161,7 +161,7 @@ def test_backup_that_is_killed_is_none(lived: HubFolder, tmp_path: Path, step: s
     dest = tmp_path / "monday"
     killed = subprocess.run([sys.executable, "-c", KILLED, lived.data_dir, dest, step], check=False)
     assert killed.returncode == -signal.SIGKILL
-    (left,) = [path for path in tmp_path.iterdir() if path.name.startswith("monday")]
+    (left,) = tmp_path.glob("monday*.part")
     assert left != dest
     with pytest.raises(UsageError, match="no backup"):
         check_backup(left, PASSPHRASE)
