@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final, TextIO
 
-from hub.base.files import NEW, PRIVATE, SHARED, StrangeFileError, entries, is_file, place
+from hub.base.files import NEW, PRIVATE, SHARED, StrangeFileError, entries, is_file, place, updating
 from hub.protocol.errors import Fatal, UsageError
 
 # What systems say of a second name for a file where their file system has none: exFAT, FAT32, many network drives.
@@ -149,6 +149,15 @@ def _put(file: TextIO, text: str) -> None:
 
 def _says_no_links(exc: OSError) -> bool:
     return exc.errno in _NO_LINKS or getattr(exc, "winerror", None) == _WINDOWS_NO_LINKS
+
+
+def sync_file(path: Path) -> None:
+    """Return when the bytes of a file are on the disk. Errors: FileNotFoundError, none is made; OSError."""
+    handle = updating(path, make=False)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def sync_folder(folder: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from hub.base import files
-from hub.protocol.errors import Retriable
+from hub.protocol.errors import Conflict, Retriable
 
 WAIT_S: Final = 10.0  # whoever has it only reads and replaces one small file
 LOOK_AGAIN_S: Final = 0.01
@@ -49,6 +49,10 @@ class Lock:
         os.ftruncate(fd, 0)
         os.write(fd, f" {os.getpid()}\n".encode())  # byte 0 is the one that Windows locks
 
+    def is_named(self) -> bool:
+        """Return whether the file that is held still has its name: else another may hold one of the same name."""
+        return self._fd is not None and (os.name != "posix" or os.fstat(self._fd).st_nlink > 0)
+
     def release(self) -> None:
         """Give the lock back. Idempotent. The file stays, or two processes could hold two files of one name."""
         fd, self._fd = self._fd, None
@@ -73,6 +77,35 @@ def held(path: Path, *, wait_s: float = WAIT_S) -> Iterator[None]:
     try:
         yield
     finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def alone(target: Path) -> Iterator[None]:
+    """Be the only one that makes `target` while the block runs, by a lock beside it, which goes with the block.
+
+    Shapes: the lock is `<name>.cohub-lock`, a name that nobody else has for a file.
+    Errors: Conflict at once where another program makes it; OSError.
+    """
+    path = target.with_name(f"{target.name}.cohub-lock")
+    lock = Lock(path)
+    try:
+        lock.acquire()
+        while not lock.is_named():  # whoever held it took it away between our two calls
+            lock.release()
+            lock.acquire()
+    except HeldError as exc:
+        who = f" (process {exc.holder})" if exc.holder else ""
+        raise Conflict(
+            f"another command{who} makes {target} just now: wait until it has ended; nothing was changed"
+        ) from None
+    try:
+        yield
+    finally:
+        with contextlib.suppress(
+            OSError
+        ):  # Windows keeps the name of what is open: there it stays, and holds nobody up
+            files.remove(path)
         lock.release()
 
 

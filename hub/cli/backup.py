@@ -139,6 +139,8 @@ def _facts(made: Manifest) -> dict[str, Any]:
         "bytes": sum(stored.size for stored in made.files.values()),
         "sha256": {name: stored.sha256 for name, stored in made.files.items()},
         "archive": list(facts.segments),
+        "has_root_key": made.has_root_key,
+        "keys_apart": made.keys_apart,
     }
 
 

@@ -141,7 +141,7 @@ def _to_server(
     server = Server.at(to, password_file, ca_file)
     with Told(shown=not json) as told:
         proved = run_async(to_server(place, server, told))
-    lines = ["database:", f"  url: {server.location}"]
+    lines = ["database:", f"  url: {server.address}"]
     lines += [f"  {name}: {path.absolute()}" for name, path in _files(password_file, ca_file) if path is not None]
     return proved, lines
 

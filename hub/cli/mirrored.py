@@ -65,7 +65,7 @@ def _remove(folder: Path, name: str) -> None:
     from hub.base import files
     from hub.store.copying import remove_file
 
-    for end in (".sqlite3", ".sqlite3.part"):
+    for end in (".sqlite3", ".sqlite3.part", ".sqlite3.cohub-lock"):
         remove_file(folder / f"{name}{end}")
     files.remove(folder / f"{name}.lock")  # last: without it, nobody would find the rest
 

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import re
 import secrets
 import shutil
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from hub.base import files
-from hub.base.durable import disk_errors, sync_folder, write
+from hub.base.durable import disk_errors, sync_file, sync_folder, write
+from hub.base.lock import alone
 from hub.hq.folder import HubFolder
 from hub.hq.sealed_keys import SEALED_BYTES_MAX, gather, seal, unseal
 from hub.protocol.errors import Conflict, Fatal, UsageError
@@ -129,34 +130,57 @@ def back_up(
     With `keys_to` the sealed keys are written to that file, in another place than the database.
     Errors: NotFound where there is no hub; Conflict where something has the name; UsageError, Fatal for the disk.
     """
-    for place in (dest, keys_to):
-        if place is not None and files.kind_at(place) is not None:
-            raise Conflict(f"{place} is there already: a backup is never written over another; name a new place")
-    _remove_parts(dest)
-    part = dest.with_name(f"{dest.name}.{secrets.token_hex(8)}.part")
-    with disk_errors(dest, "and no backup was made"):
+    if keys_to is not None and keys_to.absolute() == dest.absolute():
+        raise UsageError(f"--keys-to names the folder of the backup, {dest}: name a file in another place")
+    with disk_errors(dest, "and no backup was made"), ExitStack() as held:
         files.make_folder(dest.absolute().parent)
-        files.make_folder(part, files.PRIVATE_FOLDER)
-        try:
-            manifest = _make(where, part, passphrase, keys_to, tell)
-            files.rename(part, dest.name)  # before it nobody takes it for a backup; from here on it is one
-            sync_folder(dest.absolute().parent)
-        except BaseException:
-            shutil.rmtree(part, ignore_errors=True)
-            raise
+        for place in (dest, keys_to):
+            if place is not None:
+                held.enter_context(alone(place))  # so what others have left here is nobody's any more
+        if files.kind_at(dest) is None:
+            _remove_left(dest, keys_to)
+        for place in (dest, keys_to):
+            if place is not None and files.kind_at(place) is not None:
+                raise Conflict(f"{place} is there already: a backup is never written over another; name a new place")
+        return _put(where, dest, passphrase, keys_to, tell)
+
+
+def _put(where: HubFolder, dest: Path, passphrase: bytes, keys_to: Path | None, tell: Tell) -> Manifest:
+    """Make a backup beside its place and give it its name, the keys first: what fails leaves neither."""
+    beside = f"{secrets.token_hex(8)}.part"
+    part = dest.with_name(f"{dest.name}.{beside}")
+    keys = part / KEYS if keys_to is None else keys_to.with_name(f"{keys_to.name}.{beside}")
+    files.make_folder(part, files.PRIVATE_FOLDER)
+    is_named = False
+    try:
+        manifest = _make(where, part, passphrase, keys, tell, keys_apart=keys_to is not None)
+        if keys_to is not None:
+            if files.kind_at(keys_to) is not None:
+                raise Conflict(f"{keys_to} was made by another program meanwhile: name a new place")
+            is_named = True
+            files.rename(keys, keys_to.name)
+            sync_folder(keys_to.absolute().parent)
+        files.rename(part, dest.name)  # before it nobody takes it for a backup; from here on it is one
+    except BaseException:
+        if keys_to is not None:
+            for left in (keys, *([keys_to] if is_named else [])):
+                with suppress(OSError):
+                    files.remove(left)
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    sync_folder(dest.absolute().parent)
     return manifest
 
 
-def _make(where: HubFolder, part: Path, passphrase: bytes, keys_to: Path | None, tell: Tell) -> Manifest:
+def _make(where: HubFolder, part: Path, passphrase: bytes, keys: Path, tell: Tell, *, keys_apart: bool) -> Manifest:
     made_at = datetime.now(UTC)
     database = part / DATABASE
     copy_of(where.place(), database, lambda done, total: tell("copying the database", done, total))
     # The keys after the database: what signed anything in it is among them, and no newer key does any harm.
     kept = gather(where)
     sealed = seal(kept, passphrase)
-    keys = keys_to or part / KEYS
     write(keys, sealed, mode=files.PRIVATE)
-    _to_disk(database)
+    sync_file(database)
     facts = check_copy(database)
     if unseal(files.read(keys, SEALED_BYTES_MAX), passphrase) != kept:
         raise Fatal(f"{keys} does not give back what was written: the disk is damaged, and no backup was made")
@@ -166,7 +190,7 @@ def _make(where: HubFolder, part: Path, passphrase: bytes, keys_to: Path | None,
     }
     hub = kept["keys/hub.name"].decode("utf-8", "replace").strip()
     manifest = Manifest(
-        hub, version("cohub"), made_at, facts, stored, keys_apart=keys_to is not None, has_root_key=ROOT_KEY in kept
+        hub, version("cohub"), made_at, facts, stored, keys_apart=keys_apart, has_root_key=ROOT_KEY in kept
     )
     write(part / MANIFEST, manifest.to_bytes(), mode=files.PRIVATE)
     return manifest
@@ -183,18 +207,29 @@ def digest(path: Path, tell: Callable[[int, int], None] = lambda _done, _total: 
     return Stored(size, found.hexdigest())
 
 
-def _to_disk(path: Path) -> None:
-    handle = files.updating(path, make=False)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _remove_left(dest: Path, keys_to: Path | None) -> None:
+    """Remove what backups to this place have left that were cut off; whoever calls it holds the place's lock.
 
-
-def _remove_parts(dest: Path) -> None:
-    """Remove what backups to this place have left that were cut off. What can't be removed hinders nobody."""
+    Keys that have their name already are those of a part by the part's own manifest. What can't be removed hinders
+    nobody.
+    """
+    part_of = re.compile(re.escape(dest.name) + r"\.[0-9a-f]{16}\.part")
     with suppress(OSError):
         for entry in files.entries(dest.absolute().parent):
-            name = entry.name
-            if name.startswith(f"{dest.name}.") and name.endswith(".part") and entry.is_dir(follow_symlinks=False):
+            if part_of.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
+                if keys_to is not None:
+                    _remove_keys(Path(entry.path), keys_to)
                 shutil.rmtree(entry.path, ignore_errors=True)
+        if keys_to is not None:
+            keys_of = re.compile(re.escape(keys_to.name) + r"(\.[0-9a-f]{16}\.part)+")
+            for entry in files.entries(keys_to.absolute().parent):
+                if keys_of.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                    files.remove(Path(entry.path))
+
+
+def _remove_keys(part: Path, keys_to: Path) -> None:
+    with suppress(OSError, UsageError):  # a part that has no manifest has named no keys
+        manifest = read_manifest(part)
+        sealed = files.read(keys_to, SEALED_BYTES_MAX)
+        if manifest.keys_apart and hashlib.sha256(sealed).hexdigest() == manifest.files[KEYS].sha256:
+            files.remove(keys_to)

@@ -70,7 +70,7 @@ def copy_of(place: Path | Server, target: Path, tell: Tell = _nobody) -> None:
         done[table] = rows
         tell(sum(done.values()), 0)
 
-    asyncio.run(mirror(place, target, told))
+    asyncio.run(mirror(place, target, told, mark=0))  # a backup is no mirror, nor is what is restored
 
 
 def note_restored(copy: Path, made_at: datetime) -> None:

@@ -5,10 +5,9 @@ A copy is proved by digests: of each table's rows in their keys' order, computed
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -18,7 +17,8 @@ import asyncpg
 from sqlalchemy import Table
 
 from hub.base import files
-from hub.base.durable import disk_errors, sync_folder
+from hub.base.durable import disk_errors, sync_file, sync_folder
+from hub.base.lock import alone
 from hub.protocol.errors import Conflict, Fatal
 from hub.store.postgres_database import FAILURES, typed
 from hub.store.postgres_server import Server
@@ -155,17 +155,24 @@ async def mirror(server: Server, path: Path, told: Told = _untold, mark: int = M
 
     Shapes: `mark` is the new file's `application_id`, 0 for one that is to be no mirror.
     If we crash, what stood there stands there still.
-    Errors: Conflict where anything but a mirror stands there, or one that is in use; Retriable, Fatal.
+    Errors: Conflict where anything but a mirror stands there, or one that is in use or being made; Retriable, Fatal.
     """
+    with ExitStack() as held:
+        with disk_errors(path):
+            held.enter_context(alone(path))
+        await _mirror(server, path, told, mark)
+
+
+async def _mirror(server: Server, path: Path, told: Told, mark: int) -> None:
     _refuse_others(path)
-    part = path.with_name(f"{path.name}.part")
+    part = path.with_name(f"{path.name}.part")  # of whoever holds the lock
     remove_file(part)
     open_database(part).close()
     try:
         await _copy(server, part, told, mark)
         with disk_errors(path, "what stood there is as it was"):
-            with files.appending(part) as file:
-                os.fsync(file.fileno())
+            sync_file(part)
+            _refuse_others(path)  # a copy takes hours: a hub may have been made there meanwhile
             files.rename(part, path.name)
             sync_folder(path.parent)
     finally:

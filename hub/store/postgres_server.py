@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from hub.base import files
 from hub.protocol.errors import Fatal, UsageError
@@ -80,6 +80,12 @@ class Server:
                 " it, anybody on the way could read and change what is HQ's"
             )
         return cls(parts.hostname, port, name, user, password_file, ca_file)
+
+    @property
+    def address(self) -> str:
+        """What stands in hub.yaml as `database.url`: `Server.at` reads the same server from it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"postgresql://{quote(self.user, safe='')}@{host}:{self.port}/{quote(self.database, safe='')}"
 
     @property
     def location(self) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from hub.base.lock import Lock
+from hub.base.lock import Lock, alone
 from hub.cli.mirrored import ledger_file
 from hub.hq.folder import HubFolder
 from hub.protocol.errors import Conflict
+from hub.store.backup_copy import copy_of
 from hub.store.copying import mirror, postgres_proofs, sqlite_proofs
 from hub.store.moving import to_file
 from tests.support.center import Center
@@ -86,3 +88,26 @@ async def test_nothing_but_a_mirror_is_replaced(tmp_path: Path) -> None:
     await to_file(server, tmp_path / "hub.sqlite3", lambda _what, _table, _rows: None)
     with pytest.raises(Conflict, match="is no mirror"):
         await mirror(server, tmp_path / "hub.sqlite3")
+
+
+async def test_two_mirrors_to_one_file_are_one(tmp_path: Path) -> None:
+    """The second is refused while the first goes on; nothing is left beside it."""
+    hq = await Hq.open(tmp_path / "hub", Center("uz"), engine=POSTGRES)
+    await hq.store.close()
+    server, path = POSTGRES.server(tmp_path / "hub"), tmp_path / "copies" / "copy.sqlite3"
+    path.parent.mkdir()
+    with alone(path), pytest.raises(Conflict, match="just now"):
+        await mirror(server, path)
+    await mirror(server, path)
+    assert sqlite_proofs(path) == await postgres_proofs(server)
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+async def test_copy_in_a_backup_is_no_mirror(tmp_path: Path) -> None:
+    """Else the hub that is restored from it would be replaced by a later mirror."""
+    hq = await Hq.open(tmp_path / "hub", Center("uz"), engine=POSTGRES)
+    await hq.store.close()
+    server, path = POSTGRES.server(tmp_path / "hub"), tmp_path / "hub.sqlite3"
+    await asyncio.to_thread(copy_of, server, path)
+    with pytest.raises(Conflict, match="is no mirror"):
+        await mirror(server, path)

@@ -15,13 +15,14 @@ from pathlib import Path
 
 import pytest
 
+from hub.base.lock import alone
 from hub.hq import sealed_keys
 from hub.hq.backup import DATABASE, KEYS, MANIFEST, Manifest, back_up, read_manifest
 from hub.hq.folder import RESTORING, HubFolder
 from hub.hq.identity import load_identity
 from hub.hq.restore import check_backup, restore
 from hub.hq.sealed_keys import _N, gather, read_passphrase, seal, unseal
-from hub.protocol.errors import Conflict, NotFound, UsageError
+from hub.protocol.errors import Conflict, Fatal, NotFound, UsageError
 from hub.store.backup_copy import check_copy, copy_database
 from tests.support.peek import dump, peek
 
@@ -160,7 +161,7 @@ def test_backup_that_is_killed_is_none(lived: HubFolder, tmp_path: Path, step: s
     dest = tmp_path / "monday"
     killed = subprocess.run([sys.executable, "-c", KILLED, lived.data_dir, dest, step], check=False)
     assert killed.returncode == -signal.SIGKILL
-    (left,) = [path for path in tmp_path.iterdir() if path.name.startswith("monday")]
+    (left,) = tmp_path.glob("monday*.part")
     assert left != dest
     with pytest.raises(UsageError, match="no backup"):
         check_backup(left, PASSPHRASE)
@@ -320,3 +321,61 @@ def test_backup_that_fails_leaves_nothing(lived: HubFolder, tmp_path: Path) -> N
     with pytest.raises(UsageError, match="no backup was made"):
         back_up(lived, tmp_path / "monday", PASSPHRASE, tmp_path / "nowhere" / "keys")
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("monday")] == []
+
+
+def test_failed_backup_leaves_no_keys_and_can_be_said_again(
+    lived: HubFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys in another place have their name just before the backup has its own, and lose it where that fails."""
+
+    def fails(_path: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    keys = tmp_path / "safe" / "monday.keys"
+    keys.parent.mkdir()
+    with monkeypatch.context() as patched:
+        patched.setattr("hub.hq.backup.check_copy", fails)
+        with pytest.raises(Fatal, match="no backup was made"):
+            back_up(lived, tmp_path / "monday", PASSPHRASE, keys)
+    assert list(keys.parent.iterdir()) == []
+    back_up(lived, tmp_path / "monday", PASSPHRASE, keys)
+    check_backup(tmp_path / "monday", PASSPHRASE, keys)
+
+
+def test_keys_of_a_backup_that_died_before_its_name_are_cleared_away(lived: HubFolder, tmp_path: Path) -> None:
+    """They are known by the part's manifest; no other file is taken for them."""
+    keys, part = tmp_path / "safe.keys", tmp_path / "monday.0123456789abcdef.part"
+    back_up(lived, tmp_path / "monday", PASSPHRASE, keys)
+    (tmp_path / "monday").rename(part)
+    half = tmp_path / "safe.keys.0123456789abcdef.part"
+    half.write_bytes(b"half")
+    back_up(lived, tmp_path / "monday", PASSPHRASE, keys)
+    check_backup(tmp_path / "monday", PASSPHRASE, keys)
+    assert not part.exists()
+    assert not half.exists()
+    shutil.move(tmp_path / "monday", part)
+    keys.write_bytes(b"a letter")
+    with pytest.raises(Conflict, match="there already"):
+        back_up(lived, tmp_path / "monday", PASSPHRASE, keys)
+    assert keys.read_bytes() == b"a letter"
+
+
+def test_backup_takes_nothing_away_but_its_own_parts(lived: HubFolder, tmp_path: Path) -> None:
+    """Neither the part of a backup of a longer name, nor a folder of a person's."""
+    others = [f"mon.2.{'0' * 16}.part", "mon.old.part", f"mon.{'g' * 16}.part"]
+    for name in others:
+        (tmp_path / name).mkdir()
+    made(lived, tmp_path / "mon")
+    assert all((tmp_path / name).is_dir() for name in others)
+
+
+def test_two_backups_to_one_place_are_one(lived: HubFolder, tmp_path: Path) -> None:
+    """The second is refused while the first goes on, whose part stays."""
+    part = tmp_path / f"monday.{'0' * 16}.part"
+    part.mkdir()
+    with alone(tmp_path / "monday"), pytest.raises(Conflict, match="just now"):
+        made(lived, tmp_path / "monday")
+    assert part.is_dir()
+    made(lived, tmp_path / "monday")
+    assert not part.exists()
+    assert list(tmp_path.glob("*.cohub-lock")) == []

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from hub.protocol.errors import UsageError
 from hub.store.postgres_server import Server
@@ -77,3 +80,16 @@ def test_password_is_one_line(tmp_path: Path, text: str) -> None:
     path.chmod(0o644)
     with pytest.raises(UsageError, match="can't be read"):
         server.password()
+
+
+@given(name=st.text(min_size=1), user=st.text(min_size=1), host=st.sampled_from(["localhost", "127.0.0.1", "::1"]))
+@example(name="hub#x", user="u/v", host="localhost")
+def test_address_that_is_printed_is_read_back(name: str, user: str, host: str) -> None:
+    """Whatever server an address was read as, the line for hub.yaml names the same one."""
+    try:
+        server = Server.at(
+            f"postgresql://{quote(user, safe='')}@{'[::1]' if ':' in host else host}/{quote(name, safe='')}"
+        )
+    except (UsageError, UnicodeError):
+        return
+    assert Server.at(server.address) == server
