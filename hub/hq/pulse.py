@@ -50,7 +50,7 @@ def worker_standing(worker_file: Path, now: datetime) -> WorkerStanding:
     except (OSError, ValueError, AttributeError):
         return WorkerStanding(state="unknown")
     pid = pid if isinstance(pid, int) and not isinstance(pid, bool) else None
-    is_silent = (now - seen_at).total_seconds() > SILENT_S
+    is_silent = abs((now - seen_at).total_seconds()) > SILENT_S  # a clock set back makes nothing fresh
     if pid is not None and host in (None, socket.gethostname()):
         state: Life = "stopped" if not _lives(pid) else "silent" if is_silent else "running"
     else:

@@ -24,6 +24,7 @@ from hub.base.clients import CLOSE_S, GIVE_UP_S
 from hub.base.ending import Ends, ends_by_itself, telling
 from hub.base.metrics.book import Book
 from hub.base.metrics.options import MetricsOptions
+from hub.base.seldom import Seldom
 from hub.base.traces.options import TracesOptions
 from hub.base.traces.spans import NO_TRACES, Traces
 from hub.domain.catalogue import STREAMS
@@ -100,6 +101,7 @@ async def look(
     looked: Looked,
 ) -> None:
     """See every second whether the hq lane has grown; never returns. It waits for the database alone."""
+    seldom = Seldom(log)
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
         try:
@@ -109,12 +111,12 @@ async def look(
             looked.answered()
         except Retriable as exc:
             looked.did_not_answer()
-            log.warning("look_failed", error=str(exc))
+            seldom.warning("look_failed", error=str(exc))
 
 
 async def add_centers(cluster: Cluster, consolidator: Consolidator, app: App, centers: list[str]) -> None:
     """Read the lanes of new centers too, once the broker has their topics; never returns."""
-    known = set(centers)
+    known, seldom = set(centers), Seldom(log)
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
         added = [c for c in consolidator.centers if c not in known]
@@ -126,7 +128,7 @@ async def add_centers(cluster: Cluster, consolidator: Consolidator, app: App, ce
             known.update(added)
             log.info("centers_added", centers=added)
         except Retriable as exc:
-            log.warning("centers_not_added", centers=added, error=str(exc))
+            seldom.warning("centers_not_added", centers=added, error=str(exc))
 
 
 def ids_of(released: Mapping[str, Schema]) -> frozenset[int]:

@@ -14,7 +14,7 @@ from benchmarks.meter import spare_the_collector
 from benchmarks.peers import PEERS
 from benchmarks.peers.guarantees import GUARANTEES, table
 from hub.broker.jars import locked_jars
-from hub.worker import service
+from hub.worker import collector as collector_of_the_worker
 
 ROOT = Path(__file__).parents[3]
 
@@ -73,7 +73,7 @@ def collector() -> Iterator[tuple[int, int, int]]:
 def test_contenders_have_the_workers_collector(collector: tuple[int, int, int]) -> None:
     """The garbage collector is frozen for all of them alike."""
     found = []
-    for spare in (service.spare_the_collector, spare_the_collector):
+    for spare in (collector_of_the_worker.spare_the_collector, spare_the_collector):
         gc.set_threshold(*collector)
         gc.unfreeze()
         spare()
