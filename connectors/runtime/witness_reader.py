@@ -304,11 +304,7 @@ class WitnessReader:
     async def _tell_newest(self) -> None:
         """Tell HQ our newest cosignature, unless this run has: only about the log as it is now, never an older one."""
         size, note = self._kept.newest_cosigned()
-        if (
-            size == self._log.size
-            and size > self._told_size
-            and await self._sender.send_control(COSIGNATURE_KIND, note)
-        ):
+        if self._told_size < size == self._log.size and await self._sender.send_control(COSIGNATURE_KIND, note):
             self._told_size = size
             log.info("log_cosigned", size=size)
 

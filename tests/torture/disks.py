@@ -12,13 +12,15 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 BALLAST: Final = ".ballast"
 MIB: Final = 1 << 20
 APART: Final = "COHUB_TORTURE_APART"
-_POWER_S: Final = 10.0
+_POWER_S: Final = 60.0
+_AGAIN_S: Final = 0.2
 
 
 def can_mount() -> bool:
@@ -107,12 +109,41 @@ class WeakDisk(Disk):
                 break
             if time.monotonic() > ends:
                 raise TimeoutError(f"{image} does not stand still")
-        _run("umount", self.folder)  # what had not arrived arrives at a disk that is thrown away
+        self._unmount(ends)  # what had not arrived arrives at a disk that is thrown away
         self._images.reverse()
         self._mount()
 
+    def _unmount(self, ends: float) -> None:
+        """Take it off its folder. On a loaded machine the kernel has not yet let go of what a killed process had open.
+
+        Errors: TimeoutError, with who has something of it open.
+        """
+        while (done := subprocess.run(["umount", self.folder], check=False, capture_output=True, text=True)).returncode:
+            if time.monotonic() > ends:
+                open_by = ", ".join(holders(self.folder)) or "nobody seen"
+                raise TimeoutError(f"{done.stderr.strip()}; open by: {open_by}")
+            time.sleep(_AGAIN_S)
+
     def _mount(self) -> None:
         _run("mount", "-o", "loop,commit=300", self._images[0], self.folder)
+
+
+def holders(folder: Path) -> list[str]:
+    """Return who has something in a folder open: each process with its command and what it is."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # a process that has ended meanwhile has nothing open
+            held = {str(target) for target in _targets(process) if target.is_relative_to(folder)}
+            if held:
+                command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+                found.append(f"{process.name} ({command}): {', '.join(sorted(held))}")
+    return found
+
+
+def _targets(process: Path) -> Iterator[Path]:
+    for link in [process / "cwd", process / "root", *(process / "fd").iterdir()]:
+        with contextlib.suppress(OSError):  # a file may be closed while it is looked at
+            yield link.readlink()
 
 
 def _digest(path: Path) -> str:

@@ -49,6 +49,26 @@ for _ in range(3):
     (disk.folder / "unsynced").write_bytes(b"unsynced" * 2000)
 disk.end()
 """
+BUSY = """
+import sys, threading
+from pathlib import Path
+from tests.torture import disks
+disk = disks.WeakDisk(Path(sys.argv[1]) / "disk", 16)
+held = (disk.folder / "held").open("wb")
+threading.Timer(1.0, held.close).start()
+disk.cut_power()
+assert held.closed, "it was cut though a file was open"
+held = (disk.folder / "held").open("wb")
+disks._POWER_S = 1.0
+try:
+    disk.cut_power()
+except TimeoutError as exc:
+    assert str(disk.folder / "held") in str(exc), exc
+else:
+    raise AssertionError("it was cut though a file was open")
+held.close()
+disk.end()
+"""
 
 
 def run(code: str, folder: Path) -> None:
@@ -66,3 +86,8 @@ def test_a_disk_is_full_until_it_is_freed(tmp_path: Path) -> None:
 @pytest.mark.skipif(not can_cut_power(), reason="only root has disks here whose power can be cut")
 def test_what_was_not_brought_to_a_disk_is_gone_when_its_power_is_cut(tmp_path: Path) -> None:
     run(POWER, tmp_path)
+
+
+@pytest.mark.skipif(not can_cut_power(), reason="only root has disks here whose power can be cut")
+def test_power_is_cut_once_nobody_has_a_file_open_and_who_has_is_named(tmp_path: Path) -> None:
+    run(BUSY, tmp_path)

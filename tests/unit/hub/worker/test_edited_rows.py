@@ -102,7 +102,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     edit(path, "INSERT INTO quarantine VALUES (1, 'uz', 900, x'00', 'OTHER_ROOT', '', NULL, x'00', 1, 0)")
     edit(path, "INSERT INTO unkept VALUES ('uz', 'BAD_SEAL', 1, 1, 0, 0)")
     edit(path, f"INSERT INTO heard VALUES ('uz', 'presence', '- {to_us(NOW)}')")
-    edit(path, "INSERT INTO owed VALUES (1, 'uz', 'hub.example/uz/0000abcd', 99, x'00')")
+    edit(path, "INSERT INTO owed VALUES (1, 'uz', 'hub.example/uz/0000abcd', 99, x'00', 'a reason')")
+    edit(path, f"INSERT INTO restored VALUES ({to_us(NOW)})")
     edit(path, "INSERT INTO log_begun VALUES (1, 'a reason', 0)")
     for table in METADATA.sorted_tables:
         assert table.name in EMPTY or ask(path, f"SELECT count(*) FROM {table.name}"), table.name
