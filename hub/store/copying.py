@@ -5,6 +5,7 @@ A copy is proved by digests: of each table's rows in their keys' order, computed
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
@@ -204,6 +205,7 @@ async def _copy(server: Server, part: Path, told: Told, mark: int) -> None:
             copy.execute("BEGIN EXCLUSIVE")
             async with at_server(server) as db, db.transaction(isolation="repeatable_read", readonly=True):
                 Version.of(await db.fetchrow(READ)).refuse_others(server.location)
+                await _refuse_small_disk(db, part.parent)
                 for table in METADATA.sorted_tables:
                     marks = ", ".join("?" * len(table.columns))
                     insert = f"INSERT INTO {table.name}({_columns(table)}) VALUES ({marks})"  # noqa: S608
@@ -216,6 +218,18 @@ async def _copy(server: Server, part: Path, told: Told, mark: int) -> None:
             copy.execute("PRAGMA journal_mode=DELETE")  # nothing beside it while it is read
     except sqlite3.Error as exc:
         raise Fatal(f"{part}: can't be written: {exc}; what stood at its place is as it was") from exc
+
+
+async def _refuse_small_disk(db: asyncpg.Connection[Any], folder: Path) -> None:
+    """Return if a copy of the tables will fit beside what is in the folder. Errors: Fatal with the remedy."""
+    names = [table.name for table in METADATA.sorted_tables]
+    needed = await db.fetchval("SELECT sum(pg_table_size(name::regclass)) FROM unnest($1::text[]) AS name", names)
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise Fatal(
+            f"{folder}: a copy of the database takes about {needed / 1e6:,.0f} MB, and there is room for"
+            f" {free / 1e6:,.0f} MB: make room, or run this where there is a disk that has it"
+        )
 
 
 async def _ordered(db: asyncpg.Connection[Any], table: Table) -> AsyncIterator[Sequence[Any]]:

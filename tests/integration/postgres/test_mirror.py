@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from hub.base.lock import Lock, alone
 from hub.cli.mirrored import ledger_file
 from hub.hq.folder import HubFolder
-from hub.protocol.errors import Conflict
+from hub.protocol.errors import Conflict, Fatal
 from hub.store.backup_copy import copy_of
 from hub.store.copying import mirror, postgres_proofs, sqlite_proofs
 from hub.store.moving import to_file
@@ -101,6 +102,21 @@ async def test_two_mirrors_to_one_file_are_one(tmp_path: Path) -> None:
     await mirror(server, path)
     assert sqlite_proofs(path) == await postgres_proofs(server)
     assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+async def test_copy_that_will_not_fit_is_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would fill a disk that others write to, or the memory that a pod has in place of one."""
+    hq = await Hq.open(tmp_path / "hub", Center("uz"), engine=POSTGRES)
+    await hq.store.close()
+    server, path = POSTGRES.server(tmp_path / "hub"), tmp_path / "copies" / "copy.sqlite3"
+    path.parent.mkdir()
+    usage = shutil.disk_usage(path.parent)
+    monkeypatch.setattr("hub.store.copying.shutil.disk_usage", lambda _folder: usage._replace(free=100_000))
+    told: list[str] = []
+    with pytest.raises(Fatal, match=r"copies: a copy of the database takes about \d MB, and there is room for 0 MB"):
+        await mirror(server, path, lambda table, _rows: told.append(table))
+    assert told == []
+    assert [each.name for each in path.parent.iterdir()] == []
 
 
 async def test_copy_in_a_backup_is_no_mirror(tmp_path: Path) -> None:
