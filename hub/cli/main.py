@@ -34,6 +34,7 @@ from hub.cli import (
     show,
     site,
     status,
+    view,
     web,
 )
 from hub.cli.audit import group as audit
@@ -80,6 +81,7 @@ app.add_typer(rules.app, name="rules")
 app.add_typer(schema.app, name="schema")
 app.add_typer(settings.app, name="settings")
 app.add_typer(site.app, name="site")
+app.add_typer(view.app, name="view")
 republish.add_to(app)
 database.add_to(app)
 backup.add_to(app)

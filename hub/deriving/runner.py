@@ -6,7 +6,7 @@ meanwhile; when it has come to the end it takes its place. Whoever is stopped go
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -53,6 +53,7 @@ class Runner:
         self._tick = tick
         self._ledger: Ledger | None = None
         self._crews: dict[bool, _Crew] | None = None  # by whether its builds are asked
+        self._upto: Mapping[int, int] | None = None  # how far lanes are read, where that is not to their ends
 
     async def rebuild(self, names: Sequence[str]) -> None:
         """Begin to build these views anew, beside those that are asked. Errors: as a Store's."""
@@ -62,14 +63,20 @@ class Runner:
                 await self._store.begin(view)
         self._crews = None
 
-    async def catch_up(self) -> None:
-        """Go on until every view is at the end that the ledger has now, and is the one that is asked."""
+    async def catch_up(self, upto: Mapping[int, int] | None = None) -> None:
+        """Go on until every view is at the end that the ledger has now, and is the one that is asked.
+
+        Shapes: `upto` are other ends, by lane; a lane that is not in it is not read.
+        Errors: as a Store's, Ledger's.
+        """
+        self._upto = upto
         self._renew()
         while await self._step():
             pass
 
     async def step(self) -> bool:
-        """Look at what is new, and take a page of it; return whether there may be more. Errors: as a Store's, Ledger's."""
+        """Look at what is new, and take a page of it; return whether there may be more. Errors: as `catch_up`."""
+        self._upto = None
         self._renew()
         return await self._step()
 
@@ -126,9 +133,9 @@ class Runner:
         room = PAGE
         for lane in self._ledger.lanes:
             after = crew.at(lane)
-            if after >= lane.size or not room:
+            if after >= self._end(lane) or not room:
                 continue
-            upto = min(lane.size, after + room)
+            upto = min(self._end(lane), after + room)
             room -= upto - after
             read[lane.id] = (after, upto)
             for change in crew.changes.of(lane, after + 1, upto):
@@ -142,17 +149,22 @@ class Runner:
             return False
         for build in crew.builds:
             cursors = crew.cursors[build.number]
-            moves = {lane: (cursors.get(lane, 0), upto) for lane, (_, upto) in read.items() if cursors.get(lane, 0) < upto}
+            moves = {
+                lane: (cursors.get(lane, 0), upto) for lane, (_, upto) in read.items() if cursors.get(lane, 0) < upto
+            }
             await self._store.take(build, Work(said[build.number], moves))
             cursors.update({lane: upto for lane, (_, upto) in moves.items()})
         self._tick(sum(upto - after for after, upto in read.values()))
         return not room
 
+    def _end(self, lane: StoredLane) -> int:
+        return lane.size if self._upto is None else min(lane.size, self._upto.get(lane.id, 0))
+
     async def _finish(self, crews: dict[bool, _Crew]) -> bool:
         """Let those that have come to the end be the ones that are asked; return whether any has."""
         assert self._ledger is not None
         crew = crews.get(False)
-        if crew is None or any(crew.at(lane) < lane.size for lane in self._ledger.lanes):
+        if crew is None or any(crew.at(lane) < self._end(lane) for lane in self._ledger.lanes):
             return crew is not None
         for build in crew.builds:
             await self._store.make_live(build)

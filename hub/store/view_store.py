@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -29,14 +28,19 @@ from hub.protocol.errors import Conflict, Fatal
 from hub.store.database import Connection, Database, OnDatabase, suspends
 from hub.store.opener import Place
 from hub.views.table import FOREVER, Column, Fact, FactTable, GroupTable, Held, Table, sorting
-from hub.views.view import Facts, Span, View, course, groups_of
+from hub.views.view import Facts, Span, View, course, groups_of, told_in
 
 VIEWS_FILE: Final = "views.sqlite3"
+PAGE: Final = 1_000
 _TABLES: Final = (
-    "CREATE TABLE IF NOT EXISTS view_build(build BIGINT PRIMARY KEY, name {text} NOT NULL, version BIGINT NOT NULL,"
-    " is_live BIGINT NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS view_cursor(build BIGINT NOT NULL, lane_id BIGINT NOT NULL, upto BIGINT NOT NULL,"
-    " PRIMARY KEY(build, lane_id))",
+    (
+        "CREATE TABLE IF NOT EXISTS view_build(build BIGINT PRIMARY KEY, name {text} NOT NULL, version BIGINT NOT NULL,"
+        " is_live BIGINT NOT NULL)"
+    ),
+    (
+        "CREATE TABLE IF NOT EXISTS view_cursor(build BIGINT NOT NULL, lane_id BIGINT NOT NULL, upto BIGINT NOT NULL,"
+        " PRIMARY KEY(build, lane_id))"
+    ),
     # By their names they are dropped, whatever release has made them.
     "CREATE TABLE IF NOT EXISTS view_table(name {text} PRIMARY KEY, build BIGINT NOT NULL)",
 )
@@ -87,22 +91,26 @@ _POSTGRES: Final = _Dialect('TEXT COLLATE "C"', "")
 def open_views(place: Place) -> ViewStore:
     """Open the views of the hub whose database is there. Errors: Fatal; OSError; Retriable at the first call."""
     if isinstance(place, Path):
-        from hub.store.sqlite_database import SqliteDatabase  # noqa: PLC0415 - each engine brings its own drivers
-
-        path = place.with_name(VIEWS_FILE)
-        files.settle_database(path)
-        try:
-            connection = sqlite3.connect(path, isolation_level=None, cached_statements=512)
-            connection.execute("PRAGMA journal_mode=WAL")
-            # A power cut may take the last transactions; their cursors go with them, and they are taken again.
-            connection.execute("PRAGMA synchronous=NORMAL")
-            connection.execute("PRAGMA cache_size=-64000")
-        except sqlite3.Error as exc:
-            raise Fatal(f"{path}: cannot be opened: {exc}; it may be removed, and is built again") from exc
-        return ViewStore(SqliteDatabase(path, connection), _SQLITE)
-    from hub.store.postgres_database import PostgresDatabase  # noqa: PLC0415
+        return open_views_at(place.with_name(VIEWS_FILE))
+    from hub.store.postgres_database import PostgresDatabase  # noqa: PLC0415 - each engine brings its own drivers
 
     return ViewStore(PostgresDatabase(place), _POSTGRES)
+
+
+def open_views_at(path: Path) -> ViewStore:
+    """Open views in a SQLite file, which is made where there is none. Errors: Fatal; OSError."""
+    from hub.store.sqlite_database import SqliteDatabase  # noqa: PLC0415
+
+    files.settle_database(path)
+    try:
+        connection = sqlite3.connect(path, isolation_level=None, cached_statements=512)
+        connection.execute("PRAGMA journal_mode=WAL")
+        # A power cut may take the last transactions; their cursors go with them, and they are taken again.
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA cache_size=-64000")
+    except sqlite3.Error as exc:
+        raise Fatal(f"{path}: cannot be opened: {exc}; it may be removed, and is built again") from exc
+    return ViewStore(SqliteDatabase(path, connection), _SQLITE)
 
 
 class ViewStore(OnDatabase):
@@ -140,7 +148,7 @@ class ViewStore(OnDatabase):
         with self._database.writing() as db:
             self._database.alone(db, "view_build")
             rows = db.execute("SELECT build, version, is_live FROM view_build WHERE name = ?", (view.name,)).fetchall()
-            for number, version, is_live in rows:
+            for number, _version, is_live in rows:
                 if not is_live:
                     self._drop(db, number)
             (last,) = db.execute("SELECT coalesce(max(build), 0) FROM view_build").fetchone()
@@ -203,25 +211,40 @@ class ViewStore(OnDatabase):
         """Return the rows of a table that have one of these values in a column, sorted: now, or as known at a moment.
 
         Shapes: `column` is `entity`, or one of the table's.
-        Errors: ValueError for a moment of a group: it is derived of its facts of then (`hub.deriving.asking`).
+        Errors: ValueError for a moment of a group: it is derived of its facts of then (`derived`).
         """
         with self._database.snapshot():
             return self._holding(self._database.connection, build, table, column, values, at_us)
 
-    @suspends
-    async def page(self, build: Build, table: Table, after: Fact, limit: int) -> list[Fact]:
-        """Return up to `limit` rows of a table as it is now, by its key, behind the key `after` (empty: from the first).
+    async def every(self, build: Build, table: GroupTable) -> AsyncIterator[Fact]:
+        """Yield the rows of a group's table as it is, by its key, a page at a time."""
+        after: Fact = ()
+        while rows := await self.page(build, table, after):
+            for row in rows:
+                yield row
+            after = rows[-1][: len(table.key)]
 
-        Shapes: of a table of facts each row begins with its entity, as its key does.
-        """
-        names = table.names if isinstance(table, GroupTable) else ("entity", *table.names)
-        key = table.key if isinstance(table, GroupTable) else ("entity", *table.key)
-        where = f" WHERE ({', '.join(key)}) > ({', '.join('?' * len(key))})" if after else ""
+    @suspends
+    async def page(self, build: Build, table: GroupTable, after: Fact = (), limit: int = PAGE) -> list[Fact]:
+        """Return up to `limit` rows of a group's table, by its key, behind the key `after`; empty: from the first."""
+        where = f" WHERE ({', '.join(table.key)}) > ({', '.join('?' * len(table.key))})" if after else ""
         rows = self._database.connection.execute(
-            f"SELECT {', '.join(names)} FROM {build.table(table)}{where} ORDER BY {', '.join(key)} LIMIT {limit}",  # noqa: S608
+            f"SELECT {', '.join(table.names)} FROM {build.table(table)}{where}"  # noqa: S608
+            f" ORDER BY {', '.join(table.key)} LIMIT {limit}",
             after,
         )
         return [tuple(row) for row in rows]
+
+    @suspends
+    async def known_at(self, build: Build, table: FactTable, at_us: int) -> list[Held]:
+        """Return all facts of a table as known at a moment, in microseconds since 1970."""
+        asked = f"SELECT entity, {', '.join(table.names)} FROM"
+        rows = self._database.connection.execute(
+            f"{asked} {build.table(table)} WHERE since_us <= ?"
+            f" UNION ALL {asked} {build.table(table, '_past')} WHERE since_us <= ? AND until_us > ?",
+            (at_us, at_us, at_us),
+        )
+        return [Held(str(entity), tuple(row)) for entity, *row in rows]
 
     @suspends
     async def digest(self, build: Build) -> str:
@@ -286,7 +309,9 @@ class ViewStore(OnDatabase):
                 (build.number, lane_id, after, before),
             )
             if moved.rowcount != 1:
-                raise Overtaken(f"lane {lane_id} of build {build.number} of {build.view.name} is not at {before} any more")
+                raise Overtaken(
+                    f"lane {lane_id} of build {build.number} of {build.view.name} is not at {before} any more"
+                )
 
     def _write_facts(
         self, db: Connection, build: Build, table: FactTable, said: Mapping[str, Sequence[tuple[int, Facts]]]
@@ -299,11 +324,11 @@ class ViewStore(OnDatabase):
             (json.dumps(list(said)),),
         ):
             held.setdefault(str(entity), []).append(Span(tuple(fact), since_us, FOREVER))
-        gone, past, begun, touched = [], [], [], set[Fact]()
+        gone, past, begun = list[Fact](), list[Fact](), list[Fact]()
+        touched: set[Fact] = set()
         for entity, moments in said.items():
             found = course(table, held.get(entity, ()), [(at_us, facts.get(table, ())) for at_us, facts in moments])
-            for span in found.ended:
-                gone.append((entity, *span.fact[: len(table.key)]))
+            gone += [(entity, *span.fact[: len(table.key)]) for span in found.ended]
             for span in (*found.ended, *found.begun):
                 touched.add(span.fact)
                 if span.until_us == FOREVER:
@@ -318,14 +343,11 @@ class ViewStore(OnDatabase):
 
     def _derive(self, db: Connection, build: Build, group: GroupTable, keys: Collection[str]) -> set[Fact]:
         """Write the rows of groups anew; return those that are gone or new."""
-        told: dict[str, dict[str, list[Held]]] = {key: {of.name: [] for of, _ in group.of} for key in keys}
-        for of, column in group.of:
-            place = of.place(column)
-            for held in self._holding(db, build, of, column, keys):
-                told[str(held.row[place])][of.name].append(held)
+        rows = {of.name: self._holding(db, build, of, column, keys) for of, column in group.of}
+        told = told_in(group, rows)
         first = group.names[0]
         before = {held.row for held in self._holding(db, build, group, first, keys)}
-        now = {tuple(row) for key in sorted(keys) for row in group.derive(key, told[key])}
+        now = {tuple(row) for key in told for row in group.derive(key, told[key])}
         width = len(group.key)
         is_key = " AND ".join(f"{name} = ?" for name in group.key)
         db.executemany(

@@ -19,14 +19,15 @@ from typing import Final, NamedTuple
 from unicodedata import normalize
 
 from hub.domain.entity import Entity
-from hub.views.table import Fact, FactTable, GroupTable, Held
 from hub.views.money import amount_of
+from hub.views.table import Fact, FactTable, GroupTable, Held
 from hub.views.view import Facts, View
 
 ONE_SIDED: Final = "one_sided"
 AWAITED: Final = "awaited"
 CONFIRMED: Final = "confirmed"
 DISPUTED: Final = "disputed"
+STANDINGS: Final = (ONE_SIDED, AWAITED, CONFIRMED, DISPUTED)
 UNNUMBERED: Final = "deal "  # what a contract without a number is known by; no registration number begins so
 
 
@@ -71,7 +72,7 @@ class HeardDeal(NamedTuple):
 
 
 class Contract(NamedTuple):
-    """A contract, counted once: under the deal of it whose id comes first, and with the other side's deal if it is told.
+    """A contract, counted once: under that deal of it whose id comes first, with the other side's deal if that is told.
 
     Shapes: `standing` is one of the four above.
     """
@@ -105,7 +106,9 @@ def facts_of(entity: Entity) -> Facts:
     money = amount_of(entity), record["currency"]
     if entity.stream == "deal":
         contract = contract_of(entity.id, record["registration_number"])
-        return {SIDE: [DealSide(entity.id, contract, entity.center, entity.status, record["counterpart_center"], *money)]}
+        return {
+            SIDE: [DealSide(entity.id, contract, entity.center, entity.status, record["counterpart_center"], *money)]
+        }
     return {WORD: [Word(record["deal"], entity.center, entity.status, *money)]}
 
 
@@ -181,4 +184,3 @@ DEALS = View(
     facts_of=facts_of,
     groups=(HEARD, CONTRACTS),
 )
-

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from hub.domain.entity import Entity
 from hub.protocol.value import value_class
-from hub.views.table import FOREVER, Fact, FactTable, GroupTable, Table
+from hub.views.table import FOREVER, Fact, FactTable, GroupTable, Held, Table, sorting
 
 Facts = Mapping[FactTable, Sequence[Fact]]
 
@@ -120,3 +120,32 @@ def groups_of(table: GroupTable, source: Table, rows: Iterable[Fact]) -> set[str
             place = of.place(column)
             keys.update(str(row[place]) for row in rows if row[place] is not None)
     return keys
+
+
+def told_in(table: GroupTable, rows: Mapping[str, Iterable[Held]]) -> dict[str, dict[str, list[Held]]]:
+    """Return what each group of a table is derived of: by its key, then by the table that has it, always in one order.
+
+    Shapes: `rows` are those that hold, by the name of their table; those that are in no group are left out.
+    """
+    told: dict[str, dict[str, list[Held]]] = {}
+    for of, column in table.of:
+        place = of.place(column)
+        for held in rows[of.name]:
+            if held.row[place] is not None:
+                group = told.setdefault(str(held.row[place]), {source.name: [] for source, _ in table.of})
+                group[of.name].append(held)
+    for group in told.values():
+        for found in group.values():
+            found.sort(key=lambda held: (held.entity, sorting(held.row)))
+    return told
+
+
+def derived(view: View, facts: Mapping[str, Iterable[Held]]) -> dict[str, list[Fact]]:
+    """Return the rows of every group of a view that follow from all facts of one moment, by the tables' names."""
+    rows = dict(facts)
+    found: dict[str, list[Fact]] = {}
+    for table in view.groups:
+        told = told_in(table, rows)
+        found[table.name] = [row for key in sorted(told) for row in table.derive(key, told[key])]
+        rows[table.name] = [Held("", row) for row in found[table.name]]
+    return found
