@@ -11,12 +11,12 @@ from hub.domain.codes import lists
 from hub.domain.entity import Entity
 from hub.domain.fields import (
     CenterId,
-    Count,
     Country,
     Crossed,
     Day,
     EntityId,
     FieldRules,
+    Heads,
     Keywords,
     LanguageTag,
     Reason,
@@ -47,9 +47,9 @@ class Activity(FieldRules):
     request: EntityId | None = None
     project: EntityId | None = None
     industries: Keywords = Field(default_factory=list)
-    attendees: Count | None = None
-    organisations: Count | None = None
-    meetings: Count | None = None
+    attendees: Heads | None = None
+    organisations: Heads | None = None
+    meetings: Heads | None = None
     cancelled_on: Day | None = None
     reason: Reason | None = None
     crossed: ClassVar[tuple[Crossed, ...]] = (
@@ -103,7 +103,7 @@ class ActivityCancelled(Activity):
 
 
 def contribution(entity: Entity) -> dict[str, Decimal]:
-    """Count an activity by its status; by its kind and with those who came too, once it was held."""
+    """Heads an activity by its status; by its kind and with those who came too, once it was held."""
     measures = {f"activity.{entity.status}": Decimal(1)}
     if entity.status == "held":
         measures[f"activity.kind.{entity.record['kind']}"] = Decimal(1)

@@ -10,12 +10,12 @@ from pydantic import model_validator
 from hub.domain.entity import Entity
 from hub.domain.fields import (
     Amount,
-    Count,
     Crossed,
     Currency,
     Day,
     EntityId,
     FieldRules,
+    Heads,
     Rate,
     Reason,
     Year,
@@ -42,7 +42,7 @@ class Output(FieldRules):
     rate: Rate | None = None
     rate_currency: Currency | None = None
     rate_on: Day | None = None
-    people: Count | None = None
+    people: Heads | None = None
     note: Reason | None = None
     crossed: ClassVar[tuple[Crossed, ...]] = (
         crossed("any_of", "partner", fields=["partner", "project"]),
@@ -75,7 +75,7 @@ class Output(FieldRules):
 
 
 def contribution(entity: Entity) -> dict[str, Decimal]:
-    """Count an output by its status, with its two sums and its people."""
+    """Heads an output by its status, with its two sums and its people."""
     record = entity.record
     measures = {f"output.{entity.status}": Decimal(1)}
     measures |= money_measures("output.revenue", record["revenue"], record)

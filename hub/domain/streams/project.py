@@ -11,12 +11,12 @@ from hub.domain.codes import lists
 from hub.domain.entity import Entity
 from hub.domain.fields import (
     CenterId,
-    Count,
     Countries,
     Crossed,
     Day,
     EntityId,
     FieldRules,
+    Heads,
     Keywords,
     LanguageTag,
     Reason,
@@ -55,7 +55,7 @@ class ProjectHead(FieldRules):
     milestone_on: Day | None = None
     next_milestone: Reason | None = None
     next_milestone_on: Day | None = None
-    people: Count | None = None
+    people: Heads | None = None
 
 
 class Project(Money, ProjectHead):
@@ -114,7 +114,7 @@ class ProjectCancelled(Project):
 
 
 def contribution(entity: Entity) -> dict[str, Decimal]:
-    """Count a project by its status; its budget and its people too, unless it was cancelled."""
+    """Heads a project by its status; its budget and its people too, unless it was cancelled."""
     name = f"project.{entity.status}"
     measures = {name: Decimal(1)}
     if entity.status != "cancelled":
