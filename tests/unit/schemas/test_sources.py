@@ -23,7 +23,7 @@ def test_nothing_of_a_stream_lacks_its_source() -> None:
 def test_name_without_a_source_is_found(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     """Of each part: what is missing, what is too much, and a source that does not exist."""
     said: dict[str, Any] = {name: {**sources_of(name)} for name in STREAMS}
-    name = sorted(names_of(STREAMS["project"])[part])[0]
+    name = min(names_of(STREAMS["project"])[part])
     said["project"][part] = {other: text for other, text in said["project"][part].items() if other != name}
     said["project"][part]["nothing"] = "hearsay, own: a remark"
     monkeypatch.setattr(sources, "sources_of", said.__getitem__)
