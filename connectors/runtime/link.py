@@ -39,6 +39,7 @@ KAFKA_BATCH_BYTES_MAX: Final = 1_048_500
 BACKOFF_MIN_S: Final = 0.2
 BACKOFF_MAX_S: Final = 3.0  # with the time that a connection takes: ten seconds after a link is healed it is used
 KAFKA_TRY_S: Final = 8.0  # where there is another way in, it is not waited longer for a client of Kafka's
+FOUND_AGAIN_S: Final = 15.0  # so long what keeps us out of Kafka is not looked for anew
 AGAIN_S: Final = 2.0  # so soon the way that is taken is tried again, while it is looked whether another one is better
 FRUITLESS_MAX: Final = 2
 CONFIRM_EVERY: Final = timedelta(seconds=10)  # that the link is as it was is noted this often at most
@@ -114,12 +115,16 @@ class Link:
         self._fruitless = 0  # producers in a row by which nothing was acknowledged
         self._turning = asyncio.Lock()  # one at a time looks whether the other way lets us in
         self._looking: asyncio.Task[Said | None] | None = None  # who looks for all that can't get in by the present one
+        self._asking = asyncio.Lock()
+        self._kept_out: tuple[Said, ...] | None = None  # what was found to keep us out of Kafka
+        self._asked_s = 0.0  # when that was
         self._clock = clock
         self._state = NEVER_LINKED
         self._told: set[tuple[str, str]] = set()  # what readers were kept by since the link came up
 
     def is_up(self) -> None:
         """Note that the broker answers."""
+        self._kept_out = None
         self._note(LinkState("up"))
 
     def is_down(self, exc: BaseException) -> None:
@@ -362,8 +367,21 @@ class Link:
         if way is Way.HTTPS:
             text = getattr(exc, "said", None) or said("way.no_answer")
             return BrokerAway("errors.unreachable", obstacles=(text,))
-        why = await find_obstacles(settings.bootstrap, settings.security, min(TIMEOUT_S, settings.request_timeout_s))
+        why = await self._kept_out_by()
         if why is not None:
             return BrokerAway("errors.unreachable", obstacles=why)
         servers = ", ".join(settings.bootstrap)
         return BrokerAway("errors.unreachable_somehow", servers=servers, detail=type(exc).__name__)
+
+    async def _kept_out_by(self) -> tuple[Said, ...] | None:
+        """Return what keeps us out of Kafka, as it was found lately; None where a broker lets us in.
+
+        To find it takes several connections to each broker, and brokers that begin again have all offices to answer.
+        """
+        settings, now_s = self.settings, asyncio.get_running_loop().time
+        async with self._asking:
+            if self._kept_out is None or now_s() - self._asked_s > FOUND_AGAIN_S:
+                timeout_s = min(TIMEOUT_S, settings.request_timeout_s)
+                self._kept_out = await find_obstacles(settings.bootstrap, settings.security, timeout_s)
+                self._asked_s = now_s()
+            return self._kept_out

@@ -164,8 +164,11 @@ def _date_of(
 
 
 def _believing_all() -> ssl.SSLContext:
-    """Return a context for a connection that nothing is told to."""
-    context = ssl.create_default_context()
+    """Return a context for a connection that nothing is told to.
+
+    It reads none of the authorities that this system believes: they take the event loop 15 ms and more.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
 

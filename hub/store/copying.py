@@ -223,7 +223,9 @@ async def _copy(server: Server, part: Path, told: Told, mark: int) -> None:
 async def _refuse_small_disk(db: asyncpg.Connection[Any], folder: Path) -> None:
     """Return if a copy of the tables will fit beside what is in the folder. Errors: Fatal with the remedy."""
     names = [table.name for table in METADATA.sorted_tables]
-    needed = await db.fetchval("SELECT sum(pg_table_size(name::regclass)) FROM unnest($1::text[]) AS name", names)
+    needed = await db.fetchval(
+        "SELECT sum(pg_table_size(name::regclass))::bigint FROM unnest($1::text[]) AS name", names
+    )
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise Fatal(

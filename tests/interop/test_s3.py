@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -18,22 +17,21 @@ from hub.protocol.errors import Fatal, Retriable, UsageError
 from hub.replay.source import Ledger
 from hub.store.depot import open_depot
 from tests.support.archived import archive, make_hub, rows
+from tests.support.interop import GO_BUILD, GO_ENVIRONMENT, needs_go
 from tests.support.ports import free_port
 
-GO = shutil.which("go")
 PROGRAM = Path(__file__).parent / "s3"
 
-pytestmark = [pytest.mark.skipif(GO is None, reason="go is not installed"), pytest.mark.timeout(420)]
+pytestmark = [needs_go, pytest.mark.timeout(420)]
 
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """Yield the address of a running gateway, and the folder whose subfolders are its buckets."""
     base = tmp_path_factory.mktemp("s3")
-    environment = {**os.environ, "GOFLAGS": "-mod=readonly -buildvcs=false", "GOWORK": "off", "CGO_ENABLED": "0"}
     built = subprocess.run(
-        ["go", "build", "-o", base / "versitygw", "github.com/versity/versitygw/cmd/versitygw"],
-        cwd=PROGRAM, env=environment, check=False, timeout=400, capture_output=True, text=True,
+        [*GO_BUILD, "-o", base / "versitygw", "github.com/versity/versitygw/cmd/versitygw"],
+        cwd=PROGRAM, env={**os.environ, **GO_ENVIRONMENT}, check=False, timeout=400, capture_output=True, text=True,
     )  # fmt: skip
     assert built.returncode == 0, built.stderr[-2000:]
     (base / "data" / "archive").mkdir(parents=True)
