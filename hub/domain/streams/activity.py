@@ -103,7 +103,7 @@ class ActivityCancelled(Activity):
 
 
 def contribution(entity: Entity) -> dict[str, Decimal]:
-    """Heads an activity by its status; by its kind and with those who came too, once it was held."""
+    """Count an activity by its status; by its kind and with those who came too, once it was held."""
     measures = {f"activity.{entity.status}": Decimal(1)}
     if entity.status == "held":
         measures[f"activity.kind.{entity.record['kind']}"] = Decimal(1)

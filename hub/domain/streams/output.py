@@ -75,7 +75,7 @@ class Output(FieldRules):
 
 
 def contribution(entity: Entity) -> dict[str, Decimal]:
-    """Heads an output by its status, with its two sums and its people."""
+    """Count an output by its status, with its two sums and its people."""
     record = entity.record
     measures = {f"output.{entity.status}": Decimal(1)}
     measures |= money_measures("output.revenue", record["revenue"], record)

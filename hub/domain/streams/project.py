@@ -114,7 +114,7 @@ class ProjectCancelled(Project):
 
 
 def contribution(entity: Entity) -> dict[str, Decimal]:
-    """Heads a project by its status; its budget and its people too, unless it was cancelled."""
+    """Count a project by its status; its budget and its people too, unless it was cancelled."""
     name = f"project.{entity.status}"
     measures = {name: Decimal(1)}
     if entity.status != "cancelled":
