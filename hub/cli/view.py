@@ -155,9 +155,7 @@ def check(ctx: typer.Context, views: Names = None, data_dir: DataDir = None, jso
         as_json([{"view": name, "is_equal": is_equal} for name, is_equal in found.items()])
     else:
         for name, is_equal in found.items():
-            line(
-                f"{name}: {'as the ledger has it' if is_equal else 'NOT what the ledger says: hub view rebuild ' + name}"
-            )
+            line(f"{name}: as the ledger has it" if is_equal else f"{name}: NOT as the ledger has it, {_mend(name)}")
     if not all(found.values()):
         raise typer.Exit(1)
 
