@@ -26,9 +26,7 @@ LANE = "origin center epoch size published missing closed_by recorded_at state_d
 ENTITY = "center changed id kind record status stream version"
 QUARANTINED = "id center offset reason detail bytes recorded_at digest"
 LOG = "size signed_at cosigned witnesses believed believed_size behind rolled_back owed lost"
-CONTRACT = (
-    "contract deal center status standing counterpart other_deal amount currency other_amount other_currency"
-)
+CONTRACT = "contract deal center status standing counterpart other_deal amount currency other_amount other_currency"
 CLOCK = "at ahead since ahead_until reason corrections"
 TOTALS = "events accepted rejected duplicates missing receipts quarantined forks entities published_backlog basis"
 
