@@ -34,12 +34,12 @@ from hub.cli import (
     show,
     site,
     status,
-    view,
     web,
 )
 from hub.cli.audit import group as audit
 from hub.cli.options import Settings
 from hub.cli.replay import group as replay
+from hub.cli.view import group as view
 
 EXAMPLES: Final = """
 \b

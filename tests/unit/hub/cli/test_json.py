@@ -73,6 +73,9 @@ def test_json_of_every_reading_command_has_the_keys_that_programs_know(old: Any)
     assert keys(read("view", "contracts"), 0) == CONTRACT
     references = read("view", "references", "deal", "kz:D-1")
     assert keys(references) == "names named_by"
+    assert keys(read("view", "figures"), 0) == ("measure center amount currency entities converted converted_currency")
+    offered = read("view", "figures", "offers_published", "--entities")
+    assert keys(offered, 0) == "entity measure at center month amount currency converted converted_currency"
     assert keys(read("view", "list"), 0) == "view version state behind"
     assert keys(read("view", "check"), 0) == "view is_equal"
     assert keys(read("view", "rebuild"), 0) == "view digest"

@@ -18,6 +18,7 @@ from hub.protocol.moment import to_us
 from hub.replay.source import Ledger
 from hub.store.opener import Place
 from hub.store.view_store import Overtaken, ViewStore, Work, open_views
+from hub.views.catalogue import VIEWS
 from hub.views.deals import CONTRACTS, DEALS
 from hub.views.references import REFERENCE, REFERENCES
 from hub.views.table import Held
@@ -26,7 +27,6 @@ from tests.support.center import NOW, Center, Sent, filled, offer
 from tests.support.engines import POSTGRES, SQLITE, Engine
 from tests.support.hq import Hq
 
-VIEWS = (REFERENCES, DEALS)
 CENTERS = ("uz", "kz", "tj")
 
 
@@ -149,7 +149,7 @@ async def test_views_are_what_a_recount_gives(engine: Engine, tmp_path: Path, se
             await runner.rebuild([draw.choice(VIEWS).name])
     await runner.catch_up()
     found = await digests(store)
-    assert sorted(found) == ["deals", "references"]
+    assert sorted(found) == ["deals", "measures", "references"]
     (deals,) = list(await store.builds([DEALS]))
     assert len(await store.page(deals, CONTRACTS)) > 3
     for view in VIEWS:
