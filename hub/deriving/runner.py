@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import structlog
-
 from hub.deriving.changes import Changes
 from hub.protocol.errors import Retriable
 from hub.replay.source import Ledger
@@ -22,7 +20,6 @@ from hub.views.view import Facts, View, key_of
 
 PAGE: Final = 2_000  # events that one transaction takes, about
 
-log = structlog.get_logger(__name__)
 Tick = Callable[[int], None]
 
 
@@ -168,6 +165,5 @@ class Runner:
             return crew is not None
         for build in crew.builds:
             await self._store.make_live(build)
-            log.info("view_built", view=build.view.name, version=build.view.version)
         self._crews = None
         return True

@@ -283,9 +283,9 @@ class Way:
         step = await self.hq.feed(self.center.id, [*sent[:-1], self.center.sealed(sent[-1])])
         rows = [row for commit in step.commits for row in commit.rows]
         verdicts: dict[str, list[tuple[str, str]]] = {}
-        for (key, name, wanted), row in zip(said, rows, strict=True):
-            verdicts.setdefault(key, []).append((name, str(row.code)))
-            if row.code == "ACCEPTED":
+        for (key, name, wanted), decided in zip(said, rows, strict=True):
+            verdicts.setdefault(key, []).append((name, str(decided.code)))
+            if decided.code == "ACCEPTED":
                 self.held[key] = Held(wanted.status, record_digest(wanted.record))
         return verdicts
 

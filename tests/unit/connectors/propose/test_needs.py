@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -53,7 +54,7 @@ VALUES = {
     "revenue": Decimal("5.0000"), "industry_output": Decimal("5.0000"),
 }  # fmt: skip
 # What a record demands one of several of, which no field alone needs.
-BESIDE = {
+BESIDE: dict[str, dict[str, Any]] = {
     "output": {"partner": "uz:1", "people": 1, "industry_output": Decimal("5.0000"), "currency": "USD"},
     "activity": {"format": "online"},
 }

@@ -14,6 +14,7 @@ import pytest
 from hub.deriving.changes import Changes
 from hub.deriving.runner import Runner
 from hub.domain.entity import Entity
+from hub.protocol.errors import Fatal
 from hub.protocol.moment import to_us
 from hub.replay.source import Ledger
 from hub.store.opener import Place
@@ -221,3 +222,10 @@ async def test_two_runners_take_nothing_twice(engine: Engine, tmp_path: Path) ->
     for store in (one, other):
         await store.close()
     await hq.store.close()
+
+
+def test_damaged_file_is_told_with_the_remedy(tmp_path: Path) -> None:
+    """Nothing of the hub's is in it."""
+    (tmp_path / "views.sqlite3").write_bytes(b"a letter, and no database of any kind" * 200)
+    with pytest.raises(Fatal, match="it may be removed, and is built again"):
+        open_views(tmp_path / "hub.sqlite3")
