@@ -42,6 +42,9 @@ WHITE_SPACE: Final = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u20
 BLANK: Final = WHITE_SPACE + "\x1c-\x1f"
 # What a rule between fields looks at. `field` is the one that a broken rule is told of, `code` its verdict.
 CROSSED: Final[Mapping[str, tuple[Code, str]]] = {
+    "any_of": (Code.MISSING_FIELD, "one of `fields` is given, or several"),
+    "at_most": (Code.INCONSISTENT, "where `field` is given, `other` is too, and is no smaller number"),
+    "at_most_one": (Code.INCONSISTENT, "not more than one of `fields` is given"),
     "differ": (Code.INCONSISTENT, "`field` is not equal to `other`"),
     "each_once": (Code.INCONSISTENT, "no two records of the list `field` have one value of `by`"),
     "export_control": (Code.EXPORT_CONTROLLED, "`field` is free, or restricted with `licence` given"),
@@ -50,10 +53,12 @@ CROSSED: Final[Mapping[str, tuple[Code, str]]] = {
     "later_than": (Code.INCONSISTENT, "`field` is a later moment than `other`"),
     "not_before": (Code.INCONSISTENT, "where `field` is given, `other` is too, and is no later day"),
     "required": (Code.MISSING_FIELD, "`field` is given"),
+    "required_unless": (Code.MISSING_FIELD, "where `other` is not the code `value`, `field` is given"),
     "required_with": (Code.MISSING_FIELD, "where `other` is given, `field` is too"),
     "schema_id_of": (Code.INCONSISTENT, "`field` is the schema id of the text `other`"),
     "sha256_of": (Code.INCONSISTENT, "`field` is the SHA-256 of the text `other`, in hex"),
     "stands_on": (Code.INCONSISTENT, "where `field` is given, `other` is too"),
+    "stands_on_any": (Code.INCONSISTENT, "where `field` is given, one of `fields` is too, or several"),
     "within_days_after": (Code.INCONSISTENT, "where `field` is given, it is 1 to `days` days after `other`"),
     "zero_without": (Code.INCONSISTENT, "where `other` is not given, `field` is 0"),
 }

@@ -18,6 +18,17 @@ NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "rate_currency": ("rate",),
     "rate_on": ("rate",),
     "closed_on": ("signed_on",),
+    "milestone_on": ("milestone",),
+    "next_milestone_on": ("next_milestone",),
+    "ends_on": ("starts_on",),
+    "organisations": ("attendees",),
+    "earned_from": ("earned_to",),
+    "earned_to": ("earned_from",),
+    "disbursed_amount": ("disbursed_on",),
+    "disbursed_on": ("disbursed_amount",),
+    "proceeds": ("exited_on",),
+    "revenue": ("currency",),
+    "industry_output": ("currency",),
 }
 
 

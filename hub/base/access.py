@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Sec
 from pydantic_core import PydanticCustomError
 
 from hub.base import files
+from hub.base.tls import tidy
 from hub.protocol.address import without_login
 from hub.protocol.errors import UsageError
 from schemas.words.said import Said, said
@@ -115,7 +116,7 @@ class Security(BaseModel):
         Errors: UsageError for a file that can't be read, or is not what its setting says.
         """
         with _naming("ca_file", self.ca_file, said("errors.expected_authority")):
-            context = ssl.create_default_context(cafile=str(self.ca_file) if self.ca_file else None)
+            context = tidy(ssl.create_default_context(cafile=str(self.ca_file) if self.ca_file else None))
         if self.cert_file is not None:
             with _naming("cert_file", self.cert_file, said("errors.expected_certificate")):
                 context.load_cert_chain(self.cert_file, self.key_file)

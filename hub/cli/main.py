@@ -39,6 +39,7 @@ from hub.cli import (
 from hub.cli.audit import group as audit
 from hub.cli.options import Settings
 from hub.cli.replay import group as replay
+from hub.cli.view import group as view
 
 EXAMPLES: Final = """
 \b
@@ -80,6 +81,7 @@ app.add_typer(rules.app, name="rules")
 app.add_typer(schema.app, name="schema")
 app.add_typer(settings.app, name="settings")
 app.add_typer(site.app, name="site")
+app.add_typer(view.app, name="view")
 republish.add_to(app)
 database.add_to(app)
 backup.add_to(app)

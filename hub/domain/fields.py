@@ -166,8 +166,11 @@ Base64 = Annotated[str, StringConstraints(max_length=4000, pattern=r"^[A-Za-z0-9
 
 Trl = Annotated[int, Field(ge=1, le=9)]
 Count = Annotated[int, Field(ge=0, le=2**53 - 1)]  # RFC 8785 numbers are exact up to here
+Year = Annotated[int, Field(ge=1900, le=2200)]
+Heads = Annotated[int, Field(ge=0, le=1_000_000_000)]  # of people and organisations: a sheet keeps such a number whole
 Day = Annotated[dt.date, Field(ge=dt.date(1900, 1, 1), le=dt.date(2200, 1, 1))]
 
 # On the wire: Avro decimal, precision 20. One digit less, so that nothing there is ever rounded.
 Amount = Annotated[Decimal, Field(ge=0, lt=Decimal(10) ** 15, decimal_places=4)]
+Hours = Annotated[Decimal, Field(ge=0, lt=Decimal(10) ** 6, decimal_places=2)]
 Rate = Annotated[Decimal, Field(gt=0, lt=Decimal(10) ** 8, decimal_places=8)]  # no currency is worth less than that

@@ -2,6 +2,7 @@
 
 keys/            who this hub is (hub.name, its private keys) and trust.note, which centers pin
 hub.sqlite3      ledger, entities, receipts, positions; nothing, where hub.yaml names a server (database.url)
+views.sqlite3    what is derived of it (docs/views.md); it may be removed, and is built again
 keys/ca.*        the authority that signs what the hub's own servers show; ca.pem is every office's
 broker/          the embedded broker's data, where `hub up` runs one, and the passwords of its admin and its worker
 hub.yaml         its settings, where it has any of its own (hub.hq.settings)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote, urlsplit
 
 from hub.base import files
+from hub.base.tls import tidy
 from hub.protocol.errors import Fatal, UsageError
 from hub.store.postgres_text import kept_bytes, kept_list, said_bytes
 
@@ -143,7 +144,7 @@ class Server:
         if self.ca_file is None:
             return None
         try:
-            return ssl.create_default_context(cafile=str(self.ca_file))
+            return tidy(ssl.create_default_context(cafile=str(self.ca_file)))
         except (OSError, ssl.SSLError) as exc:
             raise UsageError(f"database.ca_file: {self.ca_file} can't be read as certificates: {exc}") from exc
 

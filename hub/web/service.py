@@ -18,6 +18,7 @@ from typing import Any, Final
 import structlog
 
 from hub.base import files
+from hub.base.tls import tidy
 from hub.domain.hq_lane import HqLane
 from hub.hq.folder import HubFolder
 from hub.hq.identity import read_hq_keys
@@ -68,7 +69,7 @@ class Certificate:
 
     def __init__(self, certificate: Path, key: Path) -> None:
         self._files = certificate, key
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context = tidy(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
         self.context.options |= ssl.OP_NO_RENEGOTIATION  # a handshake is paid for at the door, and once
         self.context.set_alpn_protocols(["http/1.1"])

@@ -46,6 +46,9 @@ OFFER: Final = f"{PREFIX}offer.published.v1"
 REVISED: Final = f"{PREFIX}offer.revised.v1"
 WITHDRAWN: Final = f"{PREFIX}offer.withdrawn.v1"
 DEAL: Final = f"{PREFIX}deal.opened.v1"
+REVENUE: Final = f"{PREFIX}revenue.recorded.v1"
+DISBURSED: Final = f"{PREFIX}investment.disbursed.v1"
+OUTPUT: Final = f"{PREFIX}output.reported.v1"
 REGISTERED: Final = f"{PREFIX}center.registered.v1"
 CORRECTED: Final = f"{PREFIX}clock.corrected.v1"
 ADOPTED: Final = f"{PREFIX}rules.adopted.v1"
@@ -106,6 +109,25 @@ BROKEN: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "clock_of_a_day_that_is_none": (CORRECTED, {"since": "2026-02-30T12:00:00.000000Z"}),
     **{name: (REGISTERED, {"keys": keys}) for name, keys in center_keys().items()},
     "contact_in_the_clear": (f"{PREFIX}partner.registered.v2", {"contact": "nigora@example.org"}),
+    "activity_without_its_country": (f"{PREFIX}activity.scheduled.v1", {"country": None}),
+    "activity_online_without_a_country": (f"{PREFIX}activity.scheduled.v1", {"country": None, "format": "online"}),
+    "more_organisations_than_attendees": (f"{PREFIX}activity.held.v1", {"organisations": 121}),
+    "as_many_organisations_as_attendees": (f"{PREFIX}activity.held.v1", {"organisations": 120}),
+    "organisations_without_attendees": (f"{PREFIX}activity.scheduled.v1", {"attendees": None}),
+    "held_without_a_head_count": (f"{PREFIX}activity.held.v1", {"attendees": None, "organisations": None}),
+    "project_cancelled_for_no_reason": (f"{PREFIX}project.cancelled.v1", {"reason": None}),
+    "project_completed_before_it_started": (f"{PREFIX}project.completed.v1", {"completed_on": dt.date(2026, 1, 9)}),
+    "service_of_a_million_hours": (f"{PREFIX}service.opened.v1", {"hours": Decimal(1000000)}),
+    "revenue_of_no_day": (REVENUE, {"earned_from": None, "earned_to": None}),
+    "revenue_of_a_day_and_a_period": (REVENUE, {"earned_on": dt.date(2026, 1, 1)}),
+    "revenue_of_half_a_period": (REVENUE, {"earned_from": None}),
+    "more_disbursed_than_committed": (DISBURSED, {"disbursed_amount": Decimal("5000000.0001")}),
+    "all_disbursed_that_was_committed": (DISBURSED, {"disbursed_amount": Decimal("5000000.0000")}),
+    "output_of_nobody": (OUTPUT, {"project": None}),
+    "output_of_two": (OUTPUT, {"partner": "ru:p-1"}),
+    "output_of_nothing": (OUTPUT, {"revenue": None, "industry_output": None, "people": None}),
+    "output_without_a_currency": (OUTPUT, {"currency": None}),
+    "output_with_a_currency_for_nothing": (OUTPUT, {"revenue": None, "industry_output": None}),
 }
 
 

@@ -25,6 +25,9 @@ KEY = Signer("hub.example/uz", bytes(range(32)))
 VKEY = KEY.verifier.to_text()
 PROOF = b64encode(KEY.sign(key_text("hub.example", "uz", "seal", KEY.verifier).encode())).decode()
 
+# The streams of release 0.3. A center of their own sends them, so that what is judged of the first two stays as it was.
+LATER = ("project", "activity", "service", "revenue", "investment", "output")
+
 RECORDS: dict[str, Value] = {
     "center": {
         "name": "Ташкентский центр",
@@ -131,6 +134,121 @@ RECORDS: dict[str, Value] = {
         "amount": Decimal("1.0000"),
         "currency": "CNY",
     },
+    "project": {
+        "title": "Глубокая переработка полипренолов берёзы",
+        "title_en": "Deep processing of birch polyprenols",
+        "language": "ru",
+        "kind": "incubation",
+        "stage": "pilot",
+        "trl": 6,
+        "partner": "ru:p-1",
+        "counterpart_center": "qd",
+        "offer": "qd:offer-7",
+        "request": "ru:r-2",
+        "deal": "ru:d-3",
+        "zone": "innovation",
+        "industries": ["chemistry"],
+        "countries": ["RU", "CN"],
+        "started_on": dt.date(2026, 1, 10),
+        "expected_end_on": dt.date(2027, 12, 31),
+        "milestone": "Pilot line runs",
+        "milestone_on": dt.date(2026, 2, 1),
+        "next_milestone": "First ton\nsold",
+        "next_milestone_on": dt.date(2026, 9, 1),
+        "people": 14,
+        "amount": Decimal("2500000.0000"),
+        "currency": "CNY",
+        "rate": Decimal("12.83100000"),
+        "rate_currency": "RUB",
+        "rate_on": dt.date(2026, 1, 9),
+        "completed_on": dt.date(2026, 2, 20),
+        "cancelled_on": dt.date(2026, 2, 21),
+        "reason": "no buyer",
+    },
+    "activity": {
+        "title": "丝路技术路演",
+        "title_en": "Silk Road technology roadshow",
+        "language": "zh-Hans",
+        "kind": "roadshow",
+        "format": "hybrid",
+        "country": "UZ",
+        "city": "Самарканд",
+        "starts_on": dt.date(2026, 2, 10),
+        "ends_on": dt.date(2026, 2, 12),
+        "partner": "ru:p-1",
+        "counterpart_center": "qd",
+        "offer": "qd:offer-7",
+        "request": "ru:r-2",
+        "project": "ru:pr-4",
+        "industries": ["energy"],
+        "attendees": 120,
+        "organisations": 45,
+        "meetings": 31,
+        "cancelled_on": dt.date(2026, 2, 1),
+        "reason": "no visas",
+    },
+    "service": {
+        "kind": "legal",
+        "partner": "ru:p-1",
+        "project": "ru:pr-4",
+        "deal": "ru:d-3",
+        "opened_on": dt.date(2026, 1, 20),
+        "delivered_on": dt.date(2026, 2, 5),
+        "hours": Decimal("12.50"),
+        "amount": Decimal("800.0000"),
+        "currency": "USD",
+        "rate": Decimal("7.18800000"),
+        "rate_currency": "CNY",
+        "rate_on": dt.date(2026, 2, 5),
+        "note": "Contract in two languages",
+        "cancelled_on": dt.date(2026, 2, 6),
+        "reason": "partner withdrew",
+    },
+    "revenue": {
+        "kind": "sales_commission",
+        "amount": Decimal("15000.2500"),
+        "currency": "USD",
+        "rate": Decimal("7.18800000"),
+        "rate_currency": "CNY",
+        "rate_on": dt.date(2026, 2, 5),
+        "earned_from": dt.date(2026, 1, 1),
+        "earned_to": dt.date(2026, 1, 31),
+        "partner": "ru:p-1",
+        "deal": "ru:d-3",
+        "service": "ru:s-5",
+        "project": "ru:pr-4",
+        "document_number": "INV 2026/17",
+        "note": "January",
+    },
+    "investment": {
+        "project": "ru:pr-4",
+        "partner": "ru:p-1",
+        "instrument": "equity",
+        "tranche": 1,
+        "amount": Decimal("5000000.0000"),
+        "currency": "CNY",
+        "rate": Decimal("0.13912000"),
+        "rate_currency": "USD",
+        "rate_on": dt.date(2026, 2, 1),
+        "committed_on": dt.date(2026, 1, 15),
+        "disbursed_amount": Decimal("2000000.0000"),
+        "disbursed_on": dt.date(2026, 2, 1),
+        "proceeds": Decimal("0.0000"),
+        "exited_on": dt.date(2026, 2, 20),
+        "note": "written off",
+    },
+    "output": {
+        "project": "ru:pr-4",
+        "year": 2025,
+        "revenue": Decimal("3000000.0000"),
+        "industry_output": Decimal("12500000.5000"),
+        "currency": "UZS",
+        "rate": Decimal("0.00056700"),
+        "rate_currency": "CNY",
+        "rate_on": dt.date(2025, 12, 31),
+        "people": 64,
+        "note": "first full year",
+    },
 }
 
 
@@ -182,7 +300,7 @@ KEYS = {
 
 def subject_of(stream: str) -> tuple[str, str]:
     """Return the sample's entity id and center."""
-    center = "hq" if STREAMS[stream].writer == "hq" else "uz"
+    center = "hq" if STREAMS[stream].writer == "hq" else "ru" if stream in LATER else "uz"
     return f"{center}:{KEYS.get(stream, 'no-1')}", center
 
 
@@ -202,11 +320,12 @@ def hq_entity(stream: str, key: str, status: str, record: Value) -> Entity:
 
 
 def basis_entities() -> list[Entity]:
-    """Return what HQ's own lane says: two centers, one code list, one schema."""
+    """Return what HQ's own lane says: two centers, one with the streams that came later, one code list, one schema."""
     center = RECORDS["center"]
     return [
         hq_entity("center", "uz", "active", center),
         hq_entity("center", "qd", "active", center | {"country": "CN", "keys": []}),
+        hq_entity("center", "ru", "active", center | {"country": "RU", "streams": list(LATER), "keys": []}),
         hq_entity("code_list", "technology", "published", RECORDS["code_list"]),
         hq_entity("schema", KEYS["schema"], "announced", RECORDS["schema"]),
     ]

@@ -99,6 +99,14 @@ effective_on = { zh = "日期", en = "date", ru = "дата" }
 expressed = { zh = "有意", en = "expressed", ru = "есть" }
 withdrawn = { zh = "撤回", en = "withdrawn", ru = "нет" }
 """
+SOURCES: Final = """\
+{
+ "stream": "network",
+ "events": {"expressed": "network", "withdrawn": "network"},
+ "statuses": {"expressed": "network", "withdrawn": "network"},
+ "fields": {"subject": "network", "depth": "own", "note": "own", "reason": "own", "effective_on": "own"}
+}
+"""
 
 
 def add_to(tree: Path) -> None:
@@ -109,3 +117,4 @@ def add_to(tree: Path) -> None:
     (folder / f"{NAME}.expressed.v1.avsc").write_text(EXPRESSED, "utf-8")
     (folder / f"{NAME}.withdrawn.v1.avsc").write_text(WITHDRAWN, "utf-8")
     (folder / "words.toml").write_text(WORDS, "utf-8")
+    (folder / "sources.json").write_text(SOURCES, "utf-8")

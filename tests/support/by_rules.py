@@ -181,8 +181,20 @@ def _moment(text: str) -> bool:
         return False
 
 
+def _at_most(value: Value, rule: Mapping[str, Any]) -> bool:
+    part, whole = _given(value, rule["field"]), _given(value, rule["other"])
+    return part is None or (whole is not None and part <= whole)
+
+
+def _count(value: Value, rule: Mapping[str, Any]) -> int:
+    return sum(_given(value, name) is not None for name in rule["fields"])
+
+
 CHECKED: dict[str, Callable[[str], bool]] = {"lei": _lei, "moment": _moment}
 CROSSED: dict[str, Callable[[Value, Mapping[str, Any]], bool]] = {
+    "any_of": lambda v, r: _count(v, r) > 0,
+    "at_most": _at_most,
+    "at_most_one": lambda v, r: _count(v, r) <= 1,
     "differ": lambda v, r: _given(v, r["field"]) != v[r["other"]],
     "each_once": lambda v, r: len({item[r["by"]] for item in v[r["field"]]}) == len(v[r["field"]]),
     "export_control": _export_control,
@@ -191,10 +203,12 @@ CROSSED: dict[str, Callable[[Value, Mapping[str, Any]], bool]] = {
     "later_than": lambda v, r: v[r["field"]] > v[r["other"]],
     "not_before": _not_before,
     "required": lambda v, r: _given(v, r["field"]) is not None,
+    "required_unless": lambda v, r: v[r["other"]] == r["value"] or _given(v, r["field"]) is not None,
     "required_with": lambda v, r: _given(v, r["other"]) is None or _given(v, r["field"]) is not None,
     "schema_id_of": lambda v, r: v[r["field"]] == int.from_bytes(_hash(v[r["other"]])[:4], "big") & 0x7FFFFFFF,
     "sha256_of": lambda v, r: v[r["field"]] == _hash(v[r["other"]]).hex(),
     "stands_on": lambda v, r: _given(v, r["field"]) is None or _given(v, r["other"]) is not None,
+    "stands_on_any": lambda v, r: _given(v, r["field"]) is None or _count(v, r) > 0,
     "within_days_after": _within_days,
     "zero_without": lambda v, r: _given(v, r["other"]) is not None or not _given(v, r["field"]),
 }

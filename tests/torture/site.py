@@ -45,6 +45,7 @@ RESTART_S: Final = 2.0  # our units for systemd wait longer
 STOP_S: Final = 60.0  # thirty end at once
 LOOKED_AT: Final = "looked-at.sqlite3"
 SMALL_OFFICES: Final = 3  # so many have a disk that can be full
+SESSION_S: Final = 15.0  # forty processes share two cores here: six seconds pass before a broker hears who lives
 PATIENCE: Final = {"poll_s": 1.0, "presence_s": 5.0, "request_timeout_s": 8.0, "receipt_wait_s": 6.0}
 
 
@@ -241,7 +242,7 @@ class Site:
         port = _free_port()
         self.links.add(DATABASE, port, f"{HOST}:{self.server.port}")
         url = Server(HOST, port, "hub", self.server.server("hub").user).location
-        settings = self.brokers.settings | {"database": {"url": url}}
+        settings = self.brokers.settings | {"database": {"url": url}, "worker": {"session_s": SESSION_S}}
         for name in self.size.workers:
             folder = self.root / name
             folder.mkdir(mode=0o700)

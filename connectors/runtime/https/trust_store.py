@@ -9,6 +9,8 @@ from typing import Final
 
 import httpx2
 
+from hub.base.tls import tidy
+
 VARIABLES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
@@ -19,5 +21,5 @@ def system_context(environment: Mapping[str, str] = os.environ) -> ssl.SSLContex
     On other systems their usual files are looked for, also where this Python was built on another system.
     """
     if any(environment.get(name) for name in VARIABLES):
-        return ssl.create_default_context()
+        return tidy(ssl.create_default_context())
     return httpx2.create_ssl_context()

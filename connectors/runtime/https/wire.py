@@ -23,6 +23,7 @@ from connectors.runtime.https.trust_store import system_context
 from connectors.runtime.settings import Https
 from hub.base.clients import close
 from hub.base.silence import silence_options
+from hub.base.tls import tidy
 from hub.protocol.errors import Malformed
 from schemas.words.said import Said, said
 
@@ -217,7 +218,7 @@ class Wire:
         if given is None:
             return system_context()
         with _naming("https.ca_file", given):
-            context = ssl.create_default_context(cafile=str(given))
+            context = tidy(ssl.create_default_context(cafile=str(given)))
         if more:
             with _naming("SSL_CERT_FILE", more):
                 context.load_verify_locations(cafile=more)

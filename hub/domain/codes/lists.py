@@ -42,3 +42,17 @@ DEAL_KINDS: Final[Codes] = (
     "joint_venture",
 )
 PAYMENTS: Final[Codes] = ("lump_sum_once", "lump_sum_instalments", "royalty", "royalty_entry_fee")
+
+# What is on after a deal: projects, activities, services, money. docs/domain.md names the source of each list.
+PROJECT_KINDS: Final[Codes] = ("incubation", "cooperation")
+PROJECT_STAGES: Final[Codes] = ("preparation", "research_development", "pilot", "industrialisation", "operation")
+ACTIVITY_KINDS: Final[Codes] = ("exhibition", "promotion", "roadshow", "talks", "delegation", "training")
+ACTIVITY_FORMATS: Final[Codes] = ("in_person", "online", "hybrid")
+SERVICE_KINDS: Final[Codes] = ("legal", "audit", "visa", "living", "ip", "translation", "landing")
+REVENUE_KINDS: Final[Codes] = (
+    "commercialisation_service",
+    "equity_stake",
+    "overseas_expansion_service",
+    "sales_commission",
+)
+INSTRUMENTS: Final[Codes] = ("equity", "convertible", "loan", "grant")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, ClassVar, Final, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import model_validator
 
 from hub.domain.codes import lists
 from hub.domain.entity import Entity
-from hub.domain.exact import EXACT
 from hub.domain.fields import (
     Amount,
     CenterId,
@@ -29,8 +28,7 @@ from hub.domain.fields import (
     one_of,
 )
 from hub.domain.stream import EventKind, Stream
-
-_PLACES: Final = Decimal("0.0001")  # the board counts in the places that amounts have
+from hub.domain.streams.money import MONEY_RULES, check_money, money_measures
 
 
 class Deal(FieldRules):
@@ -58,21 +56,13 @@ class Deal(FieldRules):
     closed_on: Day | None = None
     reason: Reason | None = None
     crossed: ClassVar[tuple[Crossed, ...]] = (
-        crossed("go_together", "currency", fields=["amount", "currency"]),
-        crossed("go_together", "rate", fields=["rate", "rate_currency", "rate_on"]),
-        crossed("stands_on", "rate", other="amount"),
+        *MONEY_RULES,
         crossed("not_before", "closed_on", other="signed_on"),
     )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if (self.amount is None) != (self.currency is None):
-            raise inconsistent("currency", "amount and currency go together")
-        given = (self.rate is not None) + (self.rate_currency is not None) + (self.rate_on is not None)
-        if given not in (0, 3):
-            raise inconsistent("rate", "rate, rate_currency and rate_on go together")
-        if given and self.amount is None:
-            raise inconsistent("rate", "a rate without an amount")
+        check_money(self)
         if self.closed_on is not None and (self.signed_on is None or self.closed_on < self.signed_on):
             raise inconsistent("closed_on", f"signed_on={self.signed_on} closed_on={self.closed_on}")
         return self
@@ -105,14 +95,8 @@ class DealClosed(DealSigned):
 def contribution(entity: Entity) -> dict[str, Decimal]:
     """Count a deal by its status; its money too, once it is signed, as it was made and as it was converted."""
     measures = {f"deal.{entity.status}": Decimal(1)}
-    record = entity.record
-    if entity.status in ("signed", "closed") and record["amount"] is not None:
-        # As text it has lost the zeros at its end; a measure is written with all places, whatever form is at hand.
-        amount = Decimal(record["amount"]).quantize(_PLACES, context=EXACT)
-        measures[f"deal.{entity.status}.amount.{record['currency']}"] = amount
-        if record["rate"] is not None:
-            converted = EXACT.multiply(amount, Decimal(record["rate"])).quantize(_PLACES, context=EXACT)
-            measures[f"deal.{entity.status}.converted.{record['rate_currency']}"] = converted
+    if entity.status in ("signed", "closed"):
+        measures |= money_measures(f"deal.{entity.status}", entity.record["amount"], entity.record)
     return measures
 
 

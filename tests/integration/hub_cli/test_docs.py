@@ -31,7 +31,7 @@ DEADLINE_S: Final = 90.0
 PAGES: Final = sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))
 DOCUMENTS: Final = ("README.md", "CONTRIBUTING.md", "schemas/PROTOCOL.md", *PAGES)
 # They end by a signal alone: each is started, seen to work, and ended.
-ENDLESS: Final = re.compile(r"hub up\b|connector run\b|\S+=\S+ .*connector run\b")
+ENDLESS: Final = re.compile(r"hub up\b|hub --data-dir hub-data view run\b|connector run\b|\S+=\S+ .*connector run\b")
 # What is not run here, and why.
 NOT_RUN: Final = {
     "make demo": "sets up an environment of its own; what it starts is `hub demo`, by which the demo network here runs",
@@ -267,6 +267,25 @@ def test_a_mapping_is_proposed_and_a_sheet_to_fill_in_is_made(tmp_path: Path) ->
     assert (office / "mappings/offer.yaml").exists()
 
 
+def test_views_are_kept_asked_and_proved_as_the_page_says(tmp_path: Path) -> None:
+    """The commands of docs/views.md, on a hub that has lived; one of them runs beside the others."""
+
+    async def live() -> None:
+        await (await lived(tmp_path / "hub-data")).hq.store.close()
+
+    asyncio.run(live())
+    terminal = Terminal(tmp_path, {}, {})
+    run(terminal, "docs/views.md", "hub --data-dir hub-data view run")
+    until(
+        lambda: "being built" not in (told := terminal.run("hub --data-dir hub-data view list")) and "asked" in told, ""
+    )
+    asked = run(terminal, "docs/views.md", "hub --data-dir hub-data view references")
+    assert all(asked.values())
+    proved = run(terminal, "docs/views.md", "hub --data-dir hub-data view check")
+    assert proved["hub --data-dir hub-data view check"].count("as the ledger has it") == 3
+    assert terminal.end() != []
+
+
 @pytest.mark.long
 def test_hub_is_backed_up_and_restored_as_the_page_says(tmp_path: Path) -> None:
     """The commands of docs/backup.md, on a hub that has a center; the restored ones are whole."""
@@ -298,7 +317,7 @@ def test_every_block_of_commands_is_run_or_named_as_not_run() -> None:
         ("docs/operator.md", ""),  # test_operator.py
         ("docs/site.md", ""),  # tests/integration/deploy/test_site.py
         ("docs/operations.md", ""),  # test_operations.py
-        ("docs/backup.md", "hub --data-dir"), ("docs/backup.md", "hub restore"),
+        ("docs/backup.md", "hub --data-dir"), ("docs/backup.md", "hub restore"), ("docs/views.md", "hub --data-dir"),
     ]  # fmt: skip
     left = [
         (document, block[0])

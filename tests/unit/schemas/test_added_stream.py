@@ -34,6 +34,7 @@ from hub.protocol.avro import Codec
 from hub.protocol.errors import Rejected
 from hub.protocol.schema import check_released, parse_schema
 from schemas.fields import page
+from schemas.sources import faults, generated
 from schemas.vocabulary import vocabulary
 from schemas.words import LANGUAGES
 
@@ -70,6 +71,7 @@ print(json.dumps({
         field_word("interest", "depth", each), coded("interest", "depth", entity.record["depth"], each),
     ] for each in LANGUAGES],
     "told": ["## `interest`" in page(), "| `depth` | `serious` |" in page()],
+    "sourced": [list(faults()), "## `interest`" in generated()],
     "known": [
         vocabulary().streams["interest"].statuses["выражен"],
         vocabulary().streams["interest"].codes["depth"]["всерьез"],
@@ -114,6 +116,7 @@ def test_stream_of_two_places_goes_all_the_way(tree: Path) -> None:
         ["интерес", "интерес выражен", "выражен", "серьёзность", "всерьёз"],
     ]
     assert found["told"] == [True, True]
+    assert found["sourced"] == [[], True]
     assert found["known"] == ["expressed", "serious", True]
     assert found["wanted"] == ["uz:1", "expressed"]
     assert [text.partition(" (")[0] for text in found["verdict"]] == [

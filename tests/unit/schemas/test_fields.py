@@ -85,6 +85,6 @@ def test_command_lists_shows_and_refuses(tmp_path: Path, capsys: pytest.CaptureF
     assert run_command(["fields", "offer", "--json", *office]) == 0
     assert json.loads(capsys.readouterr().out)["stream"] == "offer"
     assert run_command(["fields", "offers", *office]) == 2
-    assert "expected one of deal, deal_confirmation, offer" in capsys.readouterr().err
+    assert "expected one of activity, deal, deal_confirmation, investment, offer" in capsys.readouterr().err
     assert run_command(["fields", "--language", "kk", *office]) == 2
     assert "expected zh, en or ru" in capsys.readouterr().err

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"math/big"
 	"strconv"
 	"strings"
 )
@@ -129,7 +130,19 @@ func (j judging) crossed(e eventRules, value map[string]any) *verdict {
 
 func (c crossRule) broken(value map[string]any) bool {
 	has := func(name string) bool { return value[name] != nil }
+	given := 0
+	for _, name := range c.Fields {
+		if has(name) {
+			given++
+		}
+	}
 	switch c.Rule {
+	case "any_of":
+		return given == 0
+	case "at_most":
+		return has(c.Field) && (!has(c.Other) || amountOf(value[c.Field]).Cmp(amountOf(value[c.Other])) > 0)
+	case "at_most_one":
+		return given > 1
 	case "differ":
 		return has(c.Field) && value[c.Field] == value[c.Other]
 	case "each_once":
@@ -145,11 +158,7 @@ func (c crossRule) broken(value map[string]any) bool {
 	case "export_control":
 		return value[c.Field] != "free" && !(value[c.Field] == "restricted" && has(c.Licence))
 	case "go_together":
-		some, all := false, true
-		for _, name := range c.Fields {
-			some, all = some || has(name), all && has(name)
-		}
-		return some && !all
+		return given > 0 && given < len(c.Fields)
 	case "keys_are_proved":
 		return !proved(value[c.Field].([]any))
 	case "later_than":
@@ -158,6 +167,8 @@ func (c crossRule) broken(value map[string]any) bool {
 		return has(c.Field) && (!has(c.Other) || value[c.Other].(day) > value[c.Field].(day))
 	case "required":
 		return !has(c.Field)
+	case "required_unless":
+		return value[c.Other] != c.Value && !has(c.Field)
 	case "required_with":
 		return has(c.Other) && !has(c.Field)
 	case "schema_id_of":
@@ -167,6 +178,8 @@ func (c crossRule) broken(value map[string]any) bool {
 		return value[c.Field] != fmt.Sprintf("%x", sha256.Sum256([]byte(value[c.Other].(string)))) && !wrong("announced_sum_not_compared")
 	case "stands_on":
 		return has(c.Field) && !has(c.Other)
+	case "stands_on_any":
+		return has(c.Field) && given == 0
 	case "within_days_after":
 		if !has(c.Field) || !has(c.Other) {
 			return false
@@ -177,4 +190,12 @@ func (c crossRule) broken(value map[string]any) bool {
 		return !has(c.Other) && value[c.Field] != int64(0)
 	}
 	panic("a rule between fields: " + c.Rule)
+}
+
+// amountOf returns an int or a decimal as one kind of number.
+func amountOf(value any) *big.Rat {
+	if n, is := value.(int64); is {
+		return new(big.Rat).SetInt64(n)
+	}
+	return value.(*big.Rat)
 }

@@ -77,9 +77,9 @@ type fieldRule struct {
 }
 
 type crossRule struct {
-	Rule, Field, Other, By, Licence string
-	Fields                          []string
-	Days                            int64
+	Rule, Field, Other, By, Licence, Value string
+	Fields                                 []string
+	Days                                   int64
 }
 
 var (

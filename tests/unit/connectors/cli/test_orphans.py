@@ -182,10 +182,16 @@ def test_number_is_shown_as_the_sheet_had_it(tmp_path: Path, capsys: pytest.Capt
 def test_every_stream_ends_in_what_its_life_cycle_has() -> None:
     """A status from which nothing leads on but a new beginning; of a confirmation there is none."""
     assert {name: endings(stream) for name, stream in STREAMS.items() if stream.writer == "center"} == {
+        "activity": ("held", "cancelled"),
         "deal": ("closed", "terminated"),
         "deal_confirmation": (),
+        "investment": ("exited",),
         "lane": (),
         "offer": ("withdrawn",),
+        "output": (),
         "partner": ("ended",),
+        "project": ("completed", "cancelled"),
         "request": ("withdrawn",),
+        "revenue": (),
+        "service": ("delivered", "cancelled"),
     }

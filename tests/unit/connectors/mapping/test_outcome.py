@@ -240,7 +240,7 @@ fields:
         (("column: Название", "column: Имя"), "fields.title: the sheet has no column 'Имя'"),
         (("title: {column", "titel: {column"), "fields.titel: there is no such field; the fields are: title,"),
         (("  language: {value: ru}\n", ""), "fields.language: is required by the stream and has no source"),
-        (("stream: deal", "stream: lane"), "stream: expected one of deal, deal_confirmation, offer, partner"),
+        (("stream: deal", "stream: lane"), "stream: expected one of activity, deal, deal_confirmation, investment"),
         (("подписан: signed", "подписан: sealed"), "status.table.подписан: 'sealed' is no value of this field"),
         (("default: opened", "default: open"), "status.default: 'open' is no value of this field; expected one of"),
     ],

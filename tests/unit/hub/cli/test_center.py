@@ -57,7 +57,9 @@ def test_add_with_a_damaged_note_is_refused(made: Any, note: Any, tmp_path: Any)
 
 
 def test_add_with_a_stream_that_no_center_writes_is_refused(made: Any) -> None:
-    assert "expected one of deal, deal_confirmation, offer, partner, request" in made(*ADD, "--stream", "schema").err
+    assert (
+        "expected one of activity, deal, deal_confirmation, investment, offer" in made(*ADD, "--stream", "schema").err
+    )
 
 
 def test_add_against_the_rules_says_which(made: Any) -> None:

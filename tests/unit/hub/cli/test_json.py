@@ -26,6 +26,7 @@ LANE = "origin center epoch size published missing closed_by recorded_at state_d
 ENTITY = "center changed id kind record status stream version"
 QUARANTINED = "id center offset reason detail bytes recorded_at digest"
 LOG = "size signed_at cosigned witnesses believed believed_size behind rolled_back owed lost"
+CONTRACT = "contract deal center status standing counterpart other_deal amount currency other_amount other_currency"
 CLOCK = "at ahead since ahead_until reason corrections"
 TOTALS = "events accepted rejected duplicates missing receipts quarantined forks entities published_backlog basis"
 
@@ -69,6 +70,15 @@ def test_json_of_every_reading_command_has_the_keys_that_programs_know(old: Any)
     assert keys(read("clock", "show")) == CLOCK
     assert keys(read("rules")) == "in_force known workers"
     assert keys(status, "broker") == "bootstrap state"
+    assert keys(read("view", "contracts"), 0) == CONTRACT
+    references = read("view", "references", "deal", "kz:D-1")
+    assert keys(references) == "names named_by"
+    assert keys(read("view", "figures"), 0) == ("measure center amount currency entities converted converted_currency")
+    offered = read("view", "figures", "offers_published", "--entities")
+    assert keys(offered, 0) == "entity measure at center month amount currency converted converted_currency"
+    assert keys(read("view", "list"), 0) == "view version state behind"
+    assert keys(read("view", "check"), 0) == "view is_equal"
+    assert keys(read("view", "rebuild"), 0) == "view digest"
     centers = read("center", "list")
     assert (keys(centers, 0), keys(centers, 0, "keys", 0)) == (CENTER, KEY)
     center = read("center", "show", "uz")

@@ -31,6 +31,8 @@ COMMANDS = [
     ["settings", "show"], ["log", "status"], ["ledger", "archive", "--older-than", "9999", "--to", "archive"],
     ["replay", "as-of", "now"], ["replay", "history", "uz:K-1"], ["replay", "diff", "2020-01-01", "now"],
     ["replay", "rejudge"], ["replay", "rebuild"], ["audit", "verify"],
+    ["view", "list"], ["view", "contracts"], ["view", "references", "offer", "uz:K-1"],
+    ["view", "figures"], ["view", "figures", "offers_published", "--entities"], ["view", "check"],
 ]  # fmt: skip
 HOSTILE = "Licence\x1b[2J of \u202ereversed\u2066 things \x9b31m, a title that goes on for longer than a line"
 PYTHON = re.compile(r"\{'|\['|\bNone\b|datetime\.|Decimal\(|\bTrue\b|\bFalse\b|tzinfo=")

@@ -20,13 +20,14 @@ from hub.domain.registry import Registry
 from hub.domain.sealed import sealed_fields
 from hub.protocol.avro import Codec
 from hub.protocol.errors import Malformed
+from schemas.vectors import samples
 
 NOW = dt.datetime(2026, 3, 1, 12, 0, tzinfo=dt.UTC)
 PER_TYPE = pytest.mark.parametrize("event_type", sorted(KINDS))
 
 
 def subject_of(stream: str) -> tuple[str, str]:
-    center = "hq" if STREAMS[stream].writer == "hq" else "uz"
+    _, center = samples.subject_of(stream)
     keys = {
         "schema": None,
         "clock": "clock",

@@ -105,7 +105,7 @@ def test_registry_finds_a_key_by_its_note_line(basis: Registry) -> None:
 def test_registry_says_what_hq_said(basis: Registry) -> None:
     """Centers, schemas and code lists are there under the basis they were folded at."""
     assert basis.basis == 4
-    assert set(basis.centers) == {"uz", "qd"}
+    assert set(basis.centers) == {"uz", "qd", "ru"}
     assert basis.centers["uz"].timezone == "Asia/Tashkent"
     assert [info.stream for info in basis.schemas.values()] == ["offer"]
     assert basis.code_lists == {"technology": frozenset({"002"})}

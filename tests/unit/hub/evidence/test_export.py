@@ -193,7 +193,7 @@ def test_key_that_was_revoked_keeps_its_earlier_seals_good(tmp_path: Path) -> No
     assert report.status == "proved", report.findings
     key = next(k for k in orjson.loads(made.case.files[layout.MANIFEST])["keys"] if k["owner"] == "uz")
     assert key["reason"] == "stolen"
-    assert key["revoked"]["sequence"] == 26
+    assert key["revoked"]["sequence"] == 43
     asyncio.run(story.close())
 
 

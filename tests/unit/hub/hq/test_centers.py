@@ -111,7 +111,7 @@ async def test_rule_that_forbids_it_is_told_with_its_code_and_field(where: HubFo
 
 
 async def test_stream_that_no_center_writes_and_an_empty_revision_are_wrong_use(where: HubFolder) -> None:
-    with pytest.raises(UsageError, match="stream schema: expected one of deal, deal_confirmation, offer"):
+    with pytest.raises(UsageError, match="stream schema: expected one of activity, deal, deal_confirmation"):
         await centers.register(where, "uz", replace(UZ, streams=("schema",)), [])
     await centers.register(where, "uz", UZ, [])
     with pytest.raises(UsageError, match="stream schema: expected one of"):
